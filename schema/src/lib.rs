@@ -1,1 +1,19 @@
-//! safelight-schema
+//! What Safelight records and exchanges: event envelope and types, image facts, error names, keys,
+//! branch manifests, dead letters.
+//!
+//! It never does I/O, reads no clock and draws no random number: ids, times and hashes are functions
+//! of what they are given.
+//!
+//! Invariants, cited by the tests:
+//! 1. An event's id depends only on execution, lane, state, epoch, attempt and kind, so a duplicate
+//!    or a retried append is the same event.
+//! 2. An event's hash covers every immutable field, its keys, and the hash before it in its lane.
+//! 3. Every error name that any function or the engine can end with is listed in [`error_name`].
+//! 4. A stored event of any version ever written can be read (`samples/`).
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod error_name;
+pub mod image;
+
+pub use error_name::{ErrorInfo, ErrorName};
+pub use image::{ColourModel, Format, HeaderCost, ImageFacts, ImageRef};

@@ -191,6 +191,9 @@ pub struct ImageFacts {
     pub megapixels: f64,
     /// Frames or pages; counted up to the policy's limit and one more.
     pub frames: u32,
+    /// Whether `frames` is the whole number; otherwise there are at least so many, and counting on
+    /// would have passed the limit of the policy, of the reads or of the bytes read.
+    pub frames_exact: bool,
     /// Whether the frames are shown one after the other in time.
     pub animated: bool,
     /// Bits a sample.

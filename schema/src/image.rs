@@ -178,6 +178,10 @@ pub enum ColourModel {
 /// What the header of an image says; measured by validate without touching a pixel.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "a header has that many yes-or-no facts"
+)]
 pub struct ImageFacts {
     /// Format by content.
     pub format: Format,

@@ -12,8 +12,28 @@
 //! 4. A stored event of any version ever written can be read (`samples/`).
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod chain;
+pub mod dead_letter;
 pub mod error_name;
+pub mod event;
+pub mod header;
 pub mod image;
+pub mod key;
+pub mod lane;
+pub mod manifest;
+pub mod summary;
+pub mod task;
+pub mod time;
 
+pub use chain::{Damage, DamageKind, Evidence, Seal, Tip};
+pub use dead_letter::{DeadLetter, DeadLetterSchema, FailureClass};
 pub use error_name::{ErrorInfo, ErrorName};
+pub use event::{
+    Draft, Event, EventData, FailedBranch, ObjectRef, SkippedBranch, StateVisit, WantedBranch,
+};
+pub use header::{ExecutionInput, Header};
 pub use image::{ColourModel, Format, HeaderCost, ImageFacts, ImageRef};
+pub use key::Pointer;
+pub use lane::Lane;
+pub use manifest::{Manifest, When};
+pub use summary::{BranchSummary, Outcome, Summary};

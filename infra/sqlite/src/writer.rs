@@ -140,7 +140,7 @@ impl Writer {
     /// because SQLite rolled the whole transaction back under the one before them.
     fn transaction(&mut self, mut jobs: Vec<Box<dyn Job>>) -> Vec<Box<dyn Job>> {
         if let Err(error) = self.connection.execute_batch("BEGIN IMMEDIATE") {
-            self.answer(jobs, Some(&DatabaseError::from(error)));
+            Self::answer(jobs, Some(&DatabaseError::from(error)));
             return Vec::new();
         }
         let mut kept = 0_usize;
@@ -157,7 +157,7 @@ impl Writer {
             if self.connection.is_autocommit() {
                 let reason = take_last_fault().unwrap_or(DatabaseError::Undone);
                 let rest = jobs.split_off(index + 1);
-                self.answer(jobs, Some(&reason));
+                Self::answer(jobs, Some(&reason));
                 return rest;
             }
         }
@@ -172,7 +172,7 @@ impl Writer {
                 hook(self.commits);
             }
         }
-        self.answer(jobs, failure.as_ref());
+        Self::answer(jobs, failure.as_ref());
         Vec::new()
     }
 
@@ -206,7 +206,7 @@ impl Writer {
         self.connection.prepare_cached(sql)?.execute([]).map(|_| ())
     }
 
-    fn answer(&self, jobs: Vec<Box<dyn Job>>, failure: Option<&DatabaseError>) {
+    fn answer(jobs: Vec<Box<dyn Job>>, failure: Option<&DatabaseError>) {
         for mut job in jobs {
             if let Some(error) = failure {
                 job.fail(error);

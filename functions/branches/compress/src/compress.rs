@@ -1,0 +1,301 @@
+//! The pure transform.
+
+use safelight_pixels::encode::{self, AnimationEncoder, Chroma, JpegOptions, WebpCoding};
+use safelight_pixels::lossless::{self, Recompressed};
+use safelight_pixels::{
+    Format, Limits, MetadataPolicy, Output, PixelError, decode, for_each_frame,
+};
+use safelight_schema::error_name;
+use serde::{Deserialize, Serialize};
+
+/// Settings of the branch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// Quality of JPEG, 1 to 100.
+    pub jpeg_quality: u8,
+    /// Whether JPEG is written in several scans of growing detail.
+    pub jpeg_progressive: bool,
+    /// Quality of lossy WebP, 1 to 100.
+    pub webp_quality: u8,
+    /// Whether EXIF is kept; colour profiles always are.
+    pub metadata: MetadataPolicy,
+}
+
+impl Default for Settings {
+    /// Quality 80, one scan, no EXIF.
+    fn default() -> Self {
+        Self {
+            jpeg_quality: 80,
+            jpeg_progressive: false,
+            webp_quality: 80,
+            metadata: MetadataPolicy::Strip,
+        }
+    }
+}
+
+/// Why there is no compressed image.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BranchError {
+    /// The pixels could not be had or written.
+    #[error(transparent)]
+    Pixels(#[from] PixelError),
+    /// A setting is out of its range.
+    #[error("[compress] {0}")]
+    Settings(String),
+}
+
+impl BranchError {
+    /// The stable name that `Retry` and `Catch` match.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Pixels(error) => error.name(),
+            Self::Settings(_) => error_name::SETTINGS_INVALID.name,
+        }
+    }
+}
+
+/// What was made, in numbers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Details {
+    /// Format of the output.
+    pub format: Format,
+    /// Size of the image, bytes.
+    pub source_bytes: u64,
+    /// Size of the output, bytes.
+    pub bytes: u64,
+    /// Whether the output is the image as it was.
+    pub kept_original: bool,
+    /// Why it was kept; absent where it was not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// `lossy` or `lossless`: how the output was coded; absent where the original was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coding: Option<String>,
+    /// Quality of a lossy output.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quality: Option<u8>,
+    /// Chroma subsampling of a JPEG output: `4:2:0` or `4:4:4`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chroma: Option<String>,
+}
+
+/// Files and numbers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// The compressed image, `compressed.<ext>`.
+    pub outputs: Vec<Output>,
+    /// What was made, in numbers.
+    pub details: Details,
+}
+
+/// A candidate for the output, or why there is none.
+enum Candidate {
+    Lossy {
+        bytes: Vec<u8>,
+        quality: u8,
+        chroma: Option<Chroma>,
+    },
+    Lossless {
+        bytes: Vec<u8>,
+        format: Format,
+    },
+    None(&'static str),
+}
+
+/// Compresses an image.
+///
+/// JPEG becomes JPEG and lossy WebP lossy WebP, at the set quality; PNG, GIF, TIFF and lossless
+/// WebP become smaller without loss in their own format; BMP becomes PNG. An icon is kept as it is.
+pub fn run(
+    bytes: &[u8],
+    format: Format,
+    settings: &Settings,
+    limits: &Limits,
+) -> Result<Outcome, BranchError> {
+    for (name, quality) in [
+        ("jpeg_quality", settings.jpeg_quality),
+        ("webp_quality", settings.webp_quality),
+    ] {
+        if !(1..=100).contains(&quality) {
+            return Err(BranchError::Settings(format!(
+                "{name} is {quality}: it has to be 1 to 100"
+            )));
+        }
+    }
+    let candidate = candidate(bytes, format, settings, limits)?;
+    Ok(smaller_of(bytes, format, candidate))
+}
+
+fn candidate(
+    bytes: &[u8],
+    format: Format,
+    settings: &Settings,
+    limits: &Limits,
+) -> Result<Candidate, PixelError> {
+    let recompressed = match format {
+        Format::Jpeg => return jpeg(bytes, settings, limits),
+        Format::Webp => return webp(bytes, settings, limits),
+        Format::Bmp => {
+            let decoded = decode(bytes, format, limits)?;
+            return Ok(Candidate::Lossless {
+                bytes: lossless::pixels_as_png(&decoded.pixels, &decoded.metadata)?,
+                format: Format::Png,
+            });
+        }
+        Format::Png => lossless::png(bytes, limits, settings.metadata)?,
+        Format::Gif => lossless::gif(bytes, limits, settings.metadata)?,
+        Format::Tiff => lossless::tiff(bytes, limits, settings.metadata)?,
+        Format::Ico => Recompressed::Kept("an icon holds several pictures and is kept whole"),
+        Format::Jxl | Format::Jp2 | Format::Svg | Format::Avif | Format::Heic => {
+            return Err(PixelError::DecoderMissing { format });
+        }
+    };
+    Ok(match recompressed {
+        Recompressed::New(bytes) => Candidate::Lossless { bytes, format },
+        Recompressed::Kept(reason) => Candidate::None(reason),
+    })
+}
+
+fn jpeg(bytes: &[u8], settings: &Settings, limits: &Limits) -> Result<Candidate, PixelError> {
+    let decoded = decode(bytes, Format::Jpeg, limits)?;
+    let metadata = decoded.metadata.under(settings.metadata);
+    let options = JpegOptions {
+        progressive: settings.jpeg_progressive,
+        ..JpegOptions::of_quality(settings.jpeg_quality)
+    };
+    Ok(Candidate::Lossy {
+        bytes: encode::jpeg(&decoded.pixels, &metadata, options)?,
+        quality: settings.jpeg_quality,
+        chroma: Some(options.chroma),
+    })
+}
+
+fn webp(bytes: &[u8], settings: &Settings, limits: &Limits) -> Result<Candidate, PixelError> {
+    let decoded = decode(bytes, Format::Webp, limits)?;
+    let coding = if decoded.source.lossy {
+        WebpCoding::Lossy(settings.webp_quality)
+    } else {
+        WebpCoding::Lossless
+    };
+    let file = if decoded.source.animated {
+        drop(decoded);
+        webp_animation(bytes, coding, settings, limits)?
+    } else {
+        let metadata = decoded.metadata.under(settings.metadata);
+        encode::webp(&decoded.pixels, &metadata, coding)?
+    };
+    Ok(match coding {
+        WebpCoding::Lossy(quality) => Candidate::Lossy {
+            bytes: file,
+            quality,
+            chroma: None,
+        },
+        WebpCoding::Lossless => Candidate::Lossless {
+            bytes: file,
+            format: Format::Webp,
+        },
+    })
+}
+
+fn webp_animation(
+    bytes: &[u8],
+    coding: WebpCoding,
+    settings: &Settings,
+    limits: &Limits,
+) -> Result<Vec<u8>, PixelError> {
+    let mut encoder: Option<AnimationEncoder> = None;
+    for_each_frame(bytes, Format::Webp, limits, &mut |animation, frame| {
+        let upright = animation.orientation.apply(frame.pixels.clone());
+        encoder
+            .get_or_insert_with(|| {
+                AnimationEncoder::webp(
+                    upright.width(),
+                    upright.height(),
+                    animation.plays,
+                    coding,
+                    animation.metadata.clone().under(settings.metadata),
+                )
+            })
+            .push(upright, frame.delay_ms)
+    })?;
+    match encoder {
+        Some(encoder) => encoder.finish(),
+        None => Err(PixelError::Truncated {
+            format: Format::Webp,
+            place: "frames",
+            cause: "there is none".to_owned(),
+        }),
+    }
+}
+
+/// Invariant 1.
+fn smaller_of(original: &[u8], format: Format, candidate: Candidate) -> Outcome {
+    let source_bytes = original.len() as u64;
+    let (bytes, details) = match candidate {
+        Candidate::Lossy {
+            bytes,
+            quality,
+            chroma,
+        } if bytes.len() < original.len() => {
+            let details = Details {
+                format,
+                source_bytes,
+                bytes: bytes.len() as u64,
+                kept_original: false,
+                reason: None,
+                coding: Some("lossy".to_owned()),
+                quality: Some(quality),
+                chroma: chroma.map(|chroma| chroma.name().to_owned()),
+            };
+            (bytes, details)
+        }
+        Candidate::Lossless { bytes, format } if bytes.len() < original.len() => {
+            let details = Details {
+                format,
+                source_bytes,
+                bytes: bytes.len() as u64,
+                kept_original: false,
+                reason: None,
+                coding: Some("lossless".to_owned()),
+                quality: None,
+                chroma: None,
+            };
+            (bytes, details)
+        }
+        refused => {
+            let reason = match refused {
+                Candidate::None(reason) => reason.to_owned(),
+                Candidate::Lossy { bytes, .. } | Candidate::Lossless { bytes, .. } => format!(
+                    "recompressed it has {} bytes, and the original has {source_bytes}",
+                    bytes.len()
+                ),
+            };
+            let details = Details {
+                format,
+                source_bytes,
+                bytes: source_bytes,
+                kept_original: true,
+                reason: Some(reason),
+                coding: None,
+                quality: None,
+                chroma: None,
+            };
+            (original.to_vec(), details)
+        }
+    };
+    let extension = details
+        .format
+        .extensions()
+        .first()
+        .copied()
+        .unwrap_or_default();
+    Outcome {
+        outputs: vec![Output {
+            file_name: format!("compressed.{extension}"),
+            content_type: details.format.media_type(),
+            bytes,
+        }],
+        details,
+    }
+}

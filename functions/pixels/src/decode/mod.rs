@@ -1,0 +1,108 @@
+//! Decoding: bytes in, upright pixels out.
+
+mod bitmap;
+pub(crate) mod gif;
+mod jpeg;
+pub(crate) mod png;
+pub(crate) mod tiff;
+pub(crate) mod tiff_samples;
+pub(crate) mod webp;
+
+use crate::colour::Colour;
+use crate::error::guarded;
+use crate::{ColourModel, Format, Limits, Metadata, Orientation, PixelError, Pixels};
+
+/// What the file was, before it was decoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// Format by content.
+    pub format: Format,
+    /// Width in pixels, as stored.
+    pub width: u32,
+    /// Height in pixels, as stored.
+    pub height: u32,
+    /// How the samples were to be read.
+    pub colour_model: ColourModel,
+    /// Bits a sample, as stored.
+    pub bit_depth: u8,
+    /// Frames or pages: 1 for a still image; at most the limit.
+    pub frames: u32,
+    /// Whether the frames follow each other in time.
+    pub animated: bool,
+    /// Whether the coding lost information (JPEG, lossy WebP).
+    pub lossy: bool,
+}
+
+/// A decoded image: its first frame or page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decoded {
+    /// The pixels.
+    pub pixels: Pixels,
+    /// How the pixels still have to be turned: `Normal` after [`Decoded::upright`].
+    pub orientation: Orientation,
+    /// What travels with them.
+    pub metadata: Metadata,
+    /// What happened to their colours.
+    pub colour: Colour,
+    /// What the file was.
+    pub source: Source,
+}
+
+impl Decoded {
+    /// Turns the pixels upright, and says so in the EXIF block.
+    #[must_use]
+    pub fn upright(mut self) -> Self {
+        self.pixels = self.orientation.apply(self.pixels);
+        self.turned();
+        self
+    }
+
+    /// Notes that the pixels stand upright now; for a caller that turned them itself, as one that
+    /// resizes does, since fewer pixels are turned more cheaply.
+    pub fn turned(&mut self) {
+        self.orientation = Orientation::Normal;
+        if let Some(exif) = &self.metadata.exif {
+            self.metadata.exif = Some(crate::exif::with_normal_orientation(exif));
+        }
+    }
+}
+
+/// Decodes the first frame or page and turns it upright.
+pub fn decode(bytes: &[u8], format: Format, limits: &Limits) -> Result<Decoded, PixelError> {
+    decode_stored(bytes, format, limits).map(Decoded::upright)
+}
+
+/// Decodes the first frame or page as it is stored; `orientation` says how to turn it.
+pub fn decode_stored(bytes: &[u8], format: Format, limits: &Limits) -> Result<Decoded, PixelError> {
+    if bytes.is_empty() {
+        return Err(PixelError::truncated(format, "header", "no bytes"));
+    }
+    guarded(format, "pixels", || match format {
+        Format::Jpeg => jpeg::decode(bytes, limits),
+        Format::Png => png::decode(bytes, limits),
+        Format::Gif => gif::decode(bytes, limits),
+        Format::Webp => webp::decode(bytes, limits),
+        Format::Bmp | Format::Ico => bitmap::decode(bytes, format, limits),
+        Format::Tiff => tiff::decode(bytes, limits),
+        Format::Jxl | Format::Jp2 | Format::Svg | Format::Avif | Format::Heic => {
+            Err(PixelError::DecoderMissing { format })
+        }
+    })
+}
+
+/// Pixels of a buffer whose length was computed from the same header (invariant 3).
+fn assemble(
+    format: Format,
+    width: u32,
+    height: u32,
+    channels: crate::Channels,
+    samples: crate::Samples,
+) -> Result<Pixels, PixelError> {
+    Pixels::new(width, height, channels, samples).ok_or_else(|| {
+        PixelError::decode(
+            format,
+            "pixels",
+            format!("not {width} × {height} pixels of {channels:?}"),
+        )
+    })
+}

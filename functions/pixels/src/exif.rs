@@ -1,0 +1,104 @@
+//! The little of EXIF (a TIFF structure) that pixels need: the orientation, and where it lies.
+
+use crate::Orientation;
+
+const ORIENTATION: u16 = 0x0112;
+/// More entries than this in one directory is nonsense.
+const MAX_ENTRIES: u16 = 1024;
+
+/// A TIFF structure's byte order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Endian {
+    Little,
+    Big,
+}
+
+impl Endian {
+    pub(crate) fn u16(self, bytes: &[u8], at: usize) -> Option<u16> {
+        let raw: [u8; 2] = bytes.get(at..at.checked_add(2)?)?.try_into().ok()?;
+        Some(match self {
+            Self::Little => u16::from_le_bytes(raw),
+            Self::Big => u16::from_be_bytes(raw),
+        })
+    }
+
+    pub(crate) fn u32(self, bytes: &[u8], at: usize) -> Option<u32> {
+        let raw: [u8; 4] = bytes.get(at..at.checked_add(4)?)?.try_into().ok()?;
+        Some(match self {
+            Self::Little => u32::from_le_bytes(raw),
+            Self::Big => u32::from_be_bytes(raw),
+        })
+    }
+}
+
+/// Where the SHORT value of `tag` lies in the first directory of a classic TIFF structure.
+pub(crate) fn short_at(tiff: &[u8], tag: u16) -> Option<(Endian, usize)> {
+    let endian = match tiff.get(..4)? {
+        b"II*\0" => Endian::Little,
+        b"MM\0*" => Endian::Big,
+        _ => return None,
+    };
+    let directory = usize::try_from(endian.u32(tiff, 4)?).ok()?;
+    let count = endian.u16(tiff, directory)?.min(MAX_ENTRIES);
+    for entry in 0..usize::from(count) {
+        let at = directory.checked_add(2 + entry * 12)?;
+        if endian.u16(tiff, at)? == tag {
+            // Type 3 is SHORT; a count of one lies in the entry itself.
+            let is_short = endian.u16(tiff, at + 2)? == 3 && endian.u32(tiff, at + 4)? >= 1;
+            return is_short.then_some((endian, at + 8));
+        }
+    }
+    None
+}
+
+/// The EXIF block without the `Exif\0\0` that JPEG and some WebP and PNG writers put in front.
+pub(crate) fn without_prefix(exif: &[u8]) -> &[u8] {
+    exif.strip_prefix(b"Exif\0\0").unwrap_or(exif)
+}
+
+/// The orientation that an EXIF block states; "as stored" where it states none.
+pub(crate) fn orientation(exif: &[u8]) -> Orientation {
+    let tiff = without_prefix(exif);
+    short_at(tiff, ORIENTATION)
+        .and_then(|(endian, at)| endian.u16(tiff, at))
+        .map_or(Orientation::Normal, Orientation::from_exif)
+}
+
+/// The same block stating orientation 1, for pixels that were turned upright.
+pub(crate) fn with_normal_orientation(exif: &[u8]) -> Vec<u8> {
+    let mut tiff = without_prefix(exif).to_vec();
+    if let Some((endian, at)) = short_at(&tiff, ORIENTATION)
+        && let Some(value) = tiff.get_mut(at..at + 2)
+    {
+        value.copy_from_slice(&match endian {
+            Endian::Little => 1u16.to_le_bytes(),
+            Endian::Big => 1u16.to_be_bytes(),
+        });
+    }
+    tiff
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn block(value: u16) -> Vec<u8> {
+        let mut exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01".to_vec();
+        exif.extend_from_slice(&value.to_be_bytes());
+        exif.extend_from_slice(&[0; 6]);
+        exif
+    }
+
+    #[test]
+    fn orientation_is_read_and_reset() {
+        assert_eq!(orientation(&block(6)), Orientation::Rotate90);
+        assert_eq!(
+            orientation(&with_normal_orientation(&block(6))),
+            Orientation::Normal
+        );
+        assert_eq!(orientation(b"Exif\0\0MM"), Orientation::Normal);
+        for end in 0..block(6).len() {
+            orientation(&block(6)[..end]);
+        }
+    }
+}

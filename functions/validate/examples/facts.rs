@@ -37,10 +37,7 @@ fn main() -> std::io::Result<()> {
                 reads += u64::from(cost.reads);
                 bytes += cost.bytes;
                 let verdict = match policy::check(&facts, &path, &policy) {
-                    Ok(warnings) => warnings
-                        .iter()
-                        .map(|warning| format!("; {warning}"))
-                        .collect(),
+                    Ok(warnings) => format!(" {warnings:?}"),
                     Err(error) => format!("; {}: {error}", error.name()),
                 };
                 println!(

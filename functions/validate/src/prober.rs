@@ -119,7 +119,7 @@ impl Prober {
 
     fn request(&mut self, offset: u64, length: usize) -> Step {
         let first = self.source.cost().reads == 0;
-        if first || !self.source.touches(offset) {
+        if first || !self.source.is_near(offset, FIRST_READ) {
             self.ahead = FIRST_READ;
         } else {
             self.ahead = (self.ahead * 2).min(LONGEST_READ);

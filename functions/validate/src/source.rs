@@ -92,11 +92,12 @@ impl Source {
         }
     }
 
-    /// Whether a chunk already reaches up to (or over) `offset`: the parser is walking, not jumping.
-    pub(crate) fn touches(&self, offset: u64) -> bool {
+    /// Whether a chunk begins before `offset` and ends at most `gap` bytes in front of it: the parser
+    /// is walking through small blocks, not jumping.
+    pub(crate) fn is_near(&self, offset: u64, gap: u64) -> bool {
         self.chunks
             .iter()
-            .any(|chunk| chunk.offset <= offset && offset <= chunk.end())
+            .any(|chunk| chunk.offset <= offset && offset <= chunk.end() + gap)
     }
 
     /// Keeps the answer to a read of `wanted` bytes at `offset`. A short answer means that the file

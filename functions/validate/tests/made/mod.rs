@@ -568,12 +568,12 @@ pub fn avis(width: u16, height: u16, frames: u32) -> Vec<u8> {
     sample.extend(height.to_be_bytes());
     sample.resize(78, 0);
     sample.extend(av1c());
-    let stsd = full_box(
+    let entries = full_box(
         b"stsd",
         &[&[0, 0, 0, 1][..], &iso_box(b"av01", &sample)].concat(),
     );
-    let stsz = full_box(b"stsz", &[&[0; 4][..], &frames.to_be_bytes()].concat());
-    let minf = iso_box(b"minf", &iso_box(b"stbl", &[stsd, stsz].concat()));
+    let sizes = full_box(b"stsz", &[&[0; 4][..], &frames.to_be_bytes()].concat());
+    let minf = iso_box(b"minf", &iso_box(b"stbl", &[entries, sizes].concat()));
     let hdlr = full_box(b"hdlr", b"\0\0\0\0pict\0\0\0\0\0\0\0\0\0\0\0\0\0");
     let mdia = iso_box(b"mdia", &[hdlr, minf].concat());
     [

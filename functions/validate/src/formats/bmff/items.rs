@@ -281,8 +281,13 @@ impl Matrix {
 
     /// This, then `next`.
     const fn then(self, next: Self) -> Self {
-        let ([a, b, c, d], [e, f, g, h]) = (self.0, next.0);
-        Self([e * a + f * c, e * b + f * d, g * a + h * c, g * b + h * d])
+        let ([xx, xy, yx, yy], by) = (self.0, next.0);
+        Self([
+            by[0] * xx + by[1] * yx,
+            by[0] * xy + by[1] * yy,
+            by[2] * xx + by[3] * yx,
+            by[2] * xy + by[3] * yy,
+        ])
     }
 
     /// The EXIF orientation that shows the picture alike.

@@ -43,7 +43,7 @@ pub struct InvokeError {
     /// The last lines that the worker wrote before it ended.
     pub log_tail: Vec<String>,
     /// The document as the handler posted it, when it is JSON.
-    document: Option<String>,
+    document: Option<Box<str>>,
 }
 
 impl InvokeError {
@@ -60,7 +60,7 @@ impl InvokeError {
     /// `logTail` is added when a worker ended.
     pub fn cause(&self) -> String {
         if let Some(document) = &self.document {
-            return document.clone();
+            return document.to_string();
         }
         let mut cause = json!({
             "errorType": self.error_type,
@@ -167,7 +167,8 @@ impl InvokeError {
             .flatten();
         let document = parsed
             .as_ref()
-            .and_then(|_| String::from_utf8(body.to_vec()).ok());
+            .and_then(|_| std::str::from_utf8(body).ok())
+            .map(Box::from);
         let mut fields = parsed.unwrap_or_default();
         let mut text = |name: &str| match fields.remove(name) {
             Some(Value::String(text)) if !text.is_empty() => Some(text),

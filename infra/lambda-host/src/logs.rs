@@ -4,6 +4,7 @@
 //! terminal, become spaces.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -22,8 +23,14 @@ const SETTLE: Duration = Duration::from_secs(1);
 /// The readers of one worker's pipes.
 #[derive(Debug)]
 pub(crate) struct Logs {
-    tail: Arc<Mutex<VecDeque<String>>>,
+    kept: Arc<Kept>,
     readers: Vec<JoinHandle<()>>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    tail: Mutex<VecDeque<String>>,
+    allocation_failed: AtomicBool,
 }
 
 impl Logs {
@@ -34,15 +41,15 @@ impl Logs {
         stdout: Option<impl AsyncRead + Unpin + Send + 'static>,
         stderr: Option<impl AsyncRead + Unpin + Send + 'static>,
     ) -> Self {
-        let tail = Arc::default();
+        let kept = Arc::default();
         let mut readers = Vec::new();
         if let Some(pipe) = stdout {
-            readers.push(read_pipe(pipe, function, worker, "stdout", &tail));
+            readers.push(read_pipe(pipe, function, worker, "stdout", &kept));
         }
         if let Some(pipe) = stderr {
-            readers.push(read_pipe(pipe, function, worker, "stderr", &tail));
+            readers.push(read_pipe(pipe, function, worker, "stderr", &kept));
         }
-        Self { tail, readers }
+        Self { kept, readers }
     }
 
     /// Waits until everything a worker that ended wrote has been read.
@@ -60,8 +67,18 @@ impl Logs {
 
     /// The last lines.
     pub(crate) fn tail(&self) -> Vec<String> {
-        let tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
+        let tail = self
+            .kept
+            .tail
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         tail.iter().cloned().collect()
+    }
+
+    /// Whether the worker's language runtime said that an allocation failed. A backtrace may have pushed
+    /// the line out of the tail.
+    pub(crate) fn allocation_failed(&self) -> bool {
+        self.kept.allocation_failed.load(Ordering::Relaxed)
     }
 }
 
@@ -78,10 +95,10 @@ fn read_pipe(
     function: &Arc<str>,
     worker: u64,
     stream: &'static str,
-    tail: &Arc<Mutex<VecDeque<String>>>,
+    kept: &Arc<Kept>,
 ) -> JoinHandle<()> {
     let function = Arc::clone(function);
-    let tail = Arc::clone(tail);
+    let kept = Arc::clone(kept);
     tokio::spawn(async move {
         let mut lines = Lines::default();
         let mut buffer = vec![0_u8; 4096];
@@ -93,7 +110,10 @@ fn read_pipe(
                 stream,
                 "{line}"
             );
-            let mut tail = tail.lock().unwrap_or_else(PoisonError::into_inner);
+            if reports_failed_allocation(&line) {
+                kept.allocation_failed.store(true, Ordering::Relaxed);
+            }
+            let mut tail = kept.tail.lock().unwrap_or_else(PoisonError::into_inner);
             if tail.len() == TAIL_LINES {
                 tail.pop_front();
             }
@@ -104,6 +124,12 @@ fn read_pipe(
         }
         lines.finish(&mut emit);
     })
+}
+
+/// What Rust's and C++'s runtimes write before they abort.
+fn reports_failed_allocation(line: &str) -> bool {
+    (line.starts_with("memory allocation of ") && line.contains(" bytes failed"))
+        || line.contains("std::bad_alloc")
 }
 
 /// Cuts a stream into lines, dropping what a line has above the limit.
@@ -194,7 +220,9 @@ mod tests {
 
     #[tokio::test]
     async fn the_last_lines_are_kept() {
-        let text: String = (0..40).map(|line| format!("line {line}\n")).collect();
+        let text: String = (0..40)
+            .flat_map(|line| ["line ".to_owned(), line.to_string(), "\n".to_owned()])
+            .collect();
         let stdout = std::io::Cursor::new(text.into_bytes());
         let mut logs = Logs::follow(&Arc::from("f"), 1, Some(stdout), None::<tokio::io::Empty>);
         logs.settle().await;

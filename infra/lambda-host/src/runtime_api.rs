@@ -19,7 +19,8 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
-use hyper::header::{CONNECTION, CONTENT_TYPE, HOST, HeaderName, HeaderValue, ORIGIN};
+use hyper::header::{CONTENT_TYPE, HOST, HeaderName, HeaderValue, ORIGIN};
+use hyper::http::request::Parts;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -192,33 +193,44 @@ async fn serve(stream: TokioIo<tokio::net::TcpStream>, shared: Arc<Shared>) {
 }
 
 async fn answer(request: Request<Incoming>, shared: &Shared) -> Response<Full<Bytes>> {
-    let host = request.headers().get(HOST);
-    if request.headers().contains_key(ORIGIN)
+    let (request, mut body) = request.into_parts();
+    let response = route(&request, &mut body, shared).await;
+    // What was refused is read to its end all the same: its sender may look for an answer only then.
+    let mut discarded = 0;
+    while discarded < MAX_DISCARDED_BYTES {
+        match frame(&mut body).await {
+            Ok(Some(data)) => discarded += data.len(),
+            Ok(None) | Err(_) => break,
+        }
+    }
+    response
+}
+
+async fn route(request: &Parts, body: &mut Incoming, shared: &Shared) -> Response<Full<Bytes>> {
+    let host = request.headers.get(HOST);
+    if request.headers.contains_key(ORIGIN)
         || host.is_some_and(|host| host.as_bytes() != shared.authority.as_bytes())
     {
         return refusal(StatusCode::FORBIDDEN, "Forbidden", "Not for browsers");
     }
-    let path = request.uri().path().to_owned();
-    let Some(route) = path.strip_prefix(PREFIX) else {
+    let Some(route) = request.uri.path().strip_prefix(PREFIX) else {
         return refusal(StatusCode::NOT_FOUND, "NotFound", "No such resource");
     };
-    match (
-        request.method(),
-        route,
-        route
-            .strip_prefix("invocation/")
-            .and_then(|route| route.split_once('/')),
-    ) {
+    let invocation = route
+        .strip_prefix("invocation/")
+        .and_then(|route| route.split_once('/'));
+    match (&request.method, route, invocation) {
         (&Method::GET, "invocation/next", _) => next(shared).await,
-        (&Method::POST, "init/error", _) => init_error(request, shared).await,
+        (&Method::POST, "init/error", _) => init_error(request, body, shared).await,
         (&Method::POST, _, Some((id, "response"))) => {
-            conclude(request, id, shared, |body, _| Event::Response(body)).await
+            let body = read(body).await;
+            conclude(id, body.map(Event::Response), shared).await
         }
         (&Method::POST, _, Some((id, "error"))) => {
-            conclude(request, id, shared, |body, error_type| {
-                Event::Failure(Posted { body, error_type })
-            })
-            .await
+            let error_type = error_type(request);
+            let body = read(body).await;
+            let event = body.map(|body| Event::Failure(Posted { body, error_type }));
+            conclude(id, event, shared).await
         }
         (_, "invocation/next" | "init/error", _) | (_, _, Some((_, "response" | "error"))) => {
             refusal(
@@ -262,21 +274,16 @@ async fn next(shared: &Shared) -> Response<Full<Bytes>> {
 }
 
 async fn conclude(
-    request: Request<Incoming>,
     id: &str,
+    event: Result<Event, Unread>,
     shared: &Shared,
-    event: impl FnOnce(Bytes, Option<String>) -> Event,
 ) -> Response<Full<Bytes>> {
-    let error_type = error_type(&request);
-    let body = read(request.into_body()).await;
-    if matches!(body, Err(Unread::Broken)) {
-        return refusal(
-            StatusCode::BAD_REQUEST,
-            "InvalidRequest",
-            "The body ended early",
-        );
-    }
-    // Claimed only now: a body that breaks off leaves the invocation as it was.
+    let (event, answer) = match event {
+        Ok(event) => (event, accepted()),
+        Err(Unread::TooLarge) => (Event::TooLarge, too_large()),
+        // A body that breaks off leaves the invocation as it was.
+        Err(Unread::Broken) => return broken(),
+    };
     if !shared.claim(id) {
         return refusal(
             StatusCode::BAD_REQUEST,
@@ -284,26 +291,22 @@ async fn conclude(
             "Invalid request ID",
         );
     }
-    let (event, answer) = match body {
-        Ok(body) => (event(body, error_type), accepted()),
-        Err(unread) => (Event::TooLarge, too_large(&unread)),
-    };
     tell(shared, event, answer).await
 }
 
-async fn init_error(request: Request<Incoming>, shared: &Shared) -> Response<Full<Bytes>> {
-    let error_type = error_type(&request);
-    match read(request.into_body()).await {
+async fn init_error(
+    request: &Parts,
+    body: &mut Incoming,
+    shared: &Shared,
+) -> Response<Full<Bytes>> {
+    let error_type = error_type(request);
+    match read(body).await {
         Ok(body) => {
             let event = Event::InitFailure(Posted { body, error_type });
             tell(shared, event, accepted()).await
         }
-        Err(Unread::Broken) => refusal(
-            StatusCode::BAD_REQUEST,
-            "InvalidRequest",
-            "The body ended early",
-        ),
-        Err(unread) => too_large(&unread),
+        Err(Unread::TooLarge) => too_large(),
+        Err(Unread::Broken) => broken(),
     }
 }
 
@@ -318,60 +321,37 @@ async fn tell(
     }
 }
 
-fn error_type(request: &Request<Incoming>) -> Option<String> {
-    let value = request.headers().get(FUNCTION_ERROR_TYPE)?;
-    value
-        .to_str()
-        .ok()
-        .map(|text| text.chars().take(256).collect())
+fn error_type(request: &Parts) -> Option<String> {
+    let value = request.headers.get(FUNCTION_ERROR_TYPE)?;
+    let text = value.to_str().ok()?;
+    Some(text.chars().take(256).collect())
 }
 
 enum Unread {
-    /// Above the limit, and read to its end.
     TooLarge,
-    /// Above the limit by so much that it was not read to its end.
-    Endless,
     Broken,
 }
 
-async fn read(mut body: Incoming) -> Result<Bytes, Unread> {
+async fn read(body: &mut Incoming) -> Result<Bytes, Unread> {
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-    if announced <= MAX_RESPONSE_BYTES {
-        let Some(first) = frame(&mut body).await? else {
-            return Ok(Bytes::new());
-        };
-        if body.is_end_stream() {
-            // Small bodies come in one piece: no copy.
-            return within(first);
-        }
-        let mut whole = BytesMut::with_capacity(announced.max(first.len()));
-        whole.extend_from_slice(&first);
-        loop {
-            match frame(&mut body).await? {
-                None => return within(whole.freeze()),
-                Some(data) if whole.len() + data.len() <= MAX_RESPONSE_BYTES => {
-                    whole.extend_from_slice(&data);
-                }
-                Some(_) => break,
-            }
-        }
+    if announced > MAX_RESPONSE_BYTES {
+        return Err(Unread::TooLarge);
     }
-    let mut discarded = MAX_RESPONSE_BYTES;
-    while let Some(data) = frame(&mut body).await? {
-        discarded += data.len();
-        if discarded > MAX_DISCARDED_BYTES {
-            return Err(Unread::Endless);
+    let first = frame(body).await?.unwrap_or_default();
+    if body.is_end_stream() && first.len() <= MAX_RESPONSE_BYTES {
+        // Small bodies come in one piece: no copy.
+        return Ok(first);
+    }
+    let mut whole = BytesMut::with_capacity(announced);
+    let mut data = Some(first);
+    while let Some(more) = data {
+        if whole.len() + more.len() > MAX_RESPONSE_BYTES {
+            return Err(Unread::TooLarge);
         }
+        whole.extend_from_slice(&more);
+        data = frame(body).await?;
     }
-    Err(Unread::TooLarge)
-}
-
-fn within(body: Bytes) -> Result<Bytes, Unread> {
-    if body.len() <= MAX_RESPONSE_BYTES {
-        Ok(body)
-    } else {
-        Err(Unread::TooLarge)
-    }
+    Ok(whole.freeze())
 }
 
 async fn frame(body: &mut Incoming) -> Result<Option<Bytes>, Unread> {
@@ -390,18 +370,21 @@ fn accepted() -> Response<Full<Bytes>> {
     )
 }
 
-fn too_large(unread: &Unread) -> Response<Full<Bytes>> {
+fn too_large() -> Response<Full<Bytes>> {
     let message = format!("Exceeded maximum allowed payload size ({MAX_RESPONSE_BYTES} bytes).");
-    let mut response = refusal(
+    refusal(
         StatusCode::PAYLOAD_TOO_LARGE,
         "RequestEntityTooLarge",
         &message,
-    );
-    if matches!(unread, Unread::Endless) {
-        let close = HeaderValue::from_static("close");
-        response.headers_mut().insert(CONNECTION, close);
-    }
-    response
+    )
+}
+
+fn broken() -> Response<Full<Bytes>> {
+    refusal(
+        StatusCode::BAD_REQUEST,
+        "InvalidRequest",
+        "The body ended early",
+    )
 }
 
 fn refusal(status: StatusCode, error_type: &str, message: &str) -> Response<Full<Bytes>> {

@@ -166,9 +166,9 @@ impl Function {
 
 impl State {
     /// Adds an invocation to its function's queue, or gives it back if too many wait.
-    pub(crate) fn enqueue(&mut self, job: Job, max_waiting: usize) -> Result<(), Job> {
+    pub(crate) fn enqueue(&mut self, job: Job, max_waiting: usize) -> Result<(), Box<Job>> {
         let Some(function) = self.functions.get_mut(job.function) else {
-            return Err(job);
+            return Err(Box::new(job));
         };
         let free = function
             .config
@@ -180,7 +180,7 @@ impl State {
         }
         if function.waiting.len() >= limit {
             function.totals.throttles += 1;
-            return Err(job);
+            return Err(Box::new(job));
         }
         function.waiting.push_back(job);
         Ok(())

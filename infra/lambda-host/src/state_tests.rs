@@ -130,7 +130,7 @@ fn beyond_the_bound_an_invocation_is_refused_and_abandoned_ones_make_room() {
     let refused = state.enqueue(third, 1).unwrap_err();
     assert_eq!(state.functions[0].stats().throttles, 1);
     drop(first_answer);
-    state.enqueue(refused, 1).unwrap();
+    state.enqueue(*refused, 1).unwrap();
     assert_eq!(state.functions[0].stats().waiting, 2);
     let starts = state.dispatch(&HostOptions::default(), Instant::now());
     assert_eq!(numbers(&starts), [1]);

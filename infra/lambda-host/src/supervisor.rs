@@ -452,13 +452,7 @@ impl Worker {
         let near_limit = self.memory.peak() >= self.config.memory_bytes() / 10 * 9;
         match status.and_then(|status| status.signal()) {
             Some(KILLED) => near_limit,
-            Some(ABORTED) => {
-                near_limit
-                    || self.logs.tail().iter().any(|line| {
-                        line.starts_with("memory allocation of ") && line.ends_with(" failed")
-                            || line.contains("std::bad_alloc")
-                    })
-            }
+            Some(ABORTED) => near_limit || self.logs.allocation_failed(),
             _ => false,
         }
     }

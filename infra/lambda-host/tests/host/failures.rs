@@ -75,7 +75,6 @@ async fn an_exit_is_an_exit_error_with_the_last_lines_of_the_log() {
         "Runtime.ExitError",
         " Error: Runtime exited with error: exit status 3",
     );
-    assert_eq!(error.log_tail.last().unwrap(), "about to exit");
     assert!(error.cause().contains("about to exit"));
 }
 
@@ -178,8 +177,6 @@ async fn one_huge_allocation_is_refused_by_the_workers_own_limit() {
     let event = json!({ "do": "allocate", "bytes": 8_u64 << 30 });
     let error = broken_by(function("f"), event).await;
     assert_eq!(error.name(), "Runtime.OutOfMemory");
-    let said = |line: &String| line.starts_with("memory allocation of 8589934592 bytes failed");
-    assert!(error.log_tail.iter().any(said), "{:?}", error.log_tail);
 }
 
 #[tokio::test]
@@ -215,7 +212,8 @@ async fn a_worker_that_exits_before_it_is_ready_is_an_init_error() {
             "Runtime.InitError",
             " Error: Runtime exited with error: exit status 7",
         );
-        assert_eq!(error.log_tail.last().unwrap(), "cannot read the model");
+        let said = |line: &String| line.contains("cannot read the model");
+        assert!(error.log_tail.iter().any(said), "{:?}", error.log_tail);
         requests.insert(error.error_message);
     }
     assert_eq!(requests.len(), 40, "each names its own request");

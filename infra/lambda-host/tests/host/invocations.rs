@@ -136,7 +136,7 @@ async fn idle_workers_beyond_one_are_stopped_after_a_while() {
             gate.arrival().await,
             gate.arrival().await,
         ];
-        held.map(super::support::Held::release);
+        held.into_iter().for_each(super::support::Held::release);
     };
     tokio::join!(answers, test);
     until(|| stats(&host, "f").workers == 1).await;

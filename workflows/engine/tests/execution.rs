@@ -1,0 +1,620 @@
+//! Executions from start to end. Numbers are the invariants of the crate's documentation.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use chrono::TimeDelta;
+use safelight_engine::{
+    EngineError, EngineOptions, ExecutionStatus, HistoryQuery, StartExecution, StopExecution,
+};
+use safelight_sqlite::{Database, DatabaseError, Options};
+use serde_json::{Value, json};
+use support::{Host, Runner, clock, create, start_of, types, until};
+
+fn passes(count: usize) -> Value {
+    let states: serde_json::Map<String, Value> = (0..count)
+        .map(|index| {
+            let mut state = json!({"Type": "Pass"});
+            if index + 1 < count {
+                state["Next"] = json!(format!("S{}", index + 1));
+            } else {
+                state["End"] = json!(true);
+            }
+            (format!("S{index}"), state)
+        })
+        .collect();
+    json!({"QueryLanguage": "JSONata", "StartAt": "S0", "States": states})
+}
+
+fn task(fields: Value) -> Value {
+    let mut state = json!({
+        "Type": "Task",
+        "Resource": "arn:aws:states:::lambda:invoke",
+        "Arguments": {"FunctionName": "work", "Payload": "{% $states.input %}"},
+        "Output": "{% $states.result.Payload %}",
+        "End": true,
+    });
+    let Value::Object(fields) = fields else {
+        panic!("an object")
+    };
+    state.as_object_mut().unwrap().extend(fields);
+    json!({"QueryLanguage": "JSONata", "StartAt": "Work", "States": {"Work": state}})
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pass_states_run_in_one_write() {
+    // 1, 3, 5
+    let folder = tempfile::tempdir().unwrap();
+    let commits = Arc::new(AtomicU64::new(0));
+    let seen = Arc::clone(&commits);
+    let host = Host::open_with(
+        &folder,
+        Runner::keeping(),
+        clock(),
+        Some(Arc::new(move |number| seen.store(number, Ordering::SeqCst))),
+        EngineOptions::default(),
+    );
+    let machine = host.create("passes", &passes(10)).await;
+    let before = commits.load(Ordering::SeqCst);
+    let started = host
+        .handle()
+        .start_execution(start_of(&machine, "one", r#"{ "a":  1 }"#))
+        .await
+        .unwrap();
+    assert_eq!(commits.load(Ordering::SeqCst), before + 1);
+    let found = host
+        .handle()
+        .describe_execution(&started.execution_arn)
+        .await
+        .unwrap();
+    assert_eq!(found.status, ExecutionStatus::Succeeded);
+    assert_eq!(
+        found.input, r#"{ "a":  1 }"#,
+        "the input is told as it was sent"
+    );
+    assert_eq!(found.output.as_deref(), Some(r#"{"a":1}"#));
+    assert_eq!(found.start_date, started.start_date);
+    let events = host.history(&started.execution_arn).await;
+    assert_eq!(events.len(), 22);
+    assert!(events.iter().zip(1..).all(|(event, id)| event.id == id));
+    until(|| (host.handle().open_executions() == 0).then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_is_used_once() {
+    // 6
+    let folder = tempfile::tempdir().unwrap();
+    let runner = Runner::keeping();
+    let host = Host::open(&folder, runner.clone(), clock());
+    let machine = host.create("m", &task(json!({}))).await;
+    let handle = host.handle();
+    let first = handle
+        .start_execution(start_of(&machine, "n", "{}"))
+        .await
+        .unwrap();
+    let again = handle
+        .start_execution(start_of(&machine, "n", "{}"))
+        .await
+        .unwrap();
+    assert_eq!(first, again);
+    let exists = EngineError::ExecutionAlreadyExists(first.execution_arn.clone());
+    let other = handle
+        .start_execution(start_of(&machine, "n", r#"{"a":1}"#))
+        .await;
+    assert_eq!(other, Err(exists.clone()));
+    runner.task(0).await.completion.succeeded(json!("done"));
+    assert_eq!(
+        host.finish(&first.execution_arn).await.output.as_deref(),
+        Some(r#""done""#)
+    );
+    let closed = handle.start_execution(start_of(&machine, "n", "{}")).await;
+    assert_eq!(closed, Err(exists));
+    assert_eq!(runner.seen.lock().unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_start_from_many_callers_is_one_execution() {
+    // 6
+    let folder = tempfile::tempdir().unwrap();
+    let runner = Runner::keeping();
+    let host = Host::open(&folder, runner.clone(), clock());
+    let machine = host.create("m", &task(json!({}))).await;
+    let starts: Vec<_> = (0..50)
+        .map(|_| {
+            let handle = host.handle();
+            let request = start_of(&machine, "n", "{}");
+            tokio::spawn(async move { handle.start_execution(request).await })
+        })
+        .collect();
+    let mut arns = Vec::new();
+    for start in starts {
+        arns.push(start.await.unwrap().unwrap().execution_arn);
+    }
+    arns.dedup();
+    assert_eq!(arns.len(), 1);
+    runner.task(0).await;
+    assert_eq!(host.handle().open_executions(), 1);
+    assert_eq!(runner.seen.lock().unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_task_is_dispatched_only_when_it_is_durable() {
+    // 1: the runner looks into the database when it gets a task.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.db");
+    let runner = Runner::new(move |task| {
+        let connection = rusqlite::Connection::open(&path).unwrap();
+        let text: String = connection
+            .query_row(
+                "SELECT group_concat(events) FROM history JOIN executions USING (execution_id) WHERE execution_arn = ?1",
+                [&*task.execution_arn],
+                |row| row.get(0),
+            )
+            .unwrap();
+        Some(Ok(json!({"durable": text.contains("TaskScheduled")})))
+    });
+    let host = Host::open(&folder, runner, clock());
+    let machine = host.create("m", &task(json!({}))).await;
+    let started = host
+        .handle()
+        .start_execution(start_of(&machine, "n", "{}"))
+        .await
+        .unwrap();
+    let found = host.finish(&started.execution_arn).await;
+    assert_eq!(found.output.as_deref(), Some(r#"{"durable":true}"#));
+    let types = types(&host.history(&started.execution_arn).await);
+    assert_eq!(
+        types,
+        [
+            "ExecutionStarted",
+            "TaskStateEntered",
+            "TaskScheduled",
+            "TaskStarted",
+            "TaskSucceeded",
+            "TaskStateExited",
+            "ExecutionSucceeded"
+        ]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn retry_waits_by_the_clock_and_catch_takes_what_is_left() {
+    // 7
+    let folder = tempfile::tempdir().unwrap();
+    let runner = Runner::new(|_| Some(Err(("Test.Failed".to_owned(), "again".to_owned()))));
+    let clock = clock();
+    let host = Host::open(&folder, runner.clone(), clock.clone());
+    let mut definition = task(json!({
+        "Retry": [{"ErrorEquals": ["Test.Failed"], "IntervalSeconds": 100, "MaxAttempts": 2, "BackoffRate": 2}],
+        "Catch": [{"ErrorEquals": ["States.ALL"], "Next": "Caught", "Output": "{% $states.errorOutput.Error %}"}],
+    }));
+    definition["States"]["Caught"] = json!({"Type": "Pass", "End": true});
+    let machine = host.create("m", &definition).await;
+    let started = host
+        .handle()
+        .start_execution(start_of(&machine, "n", "{}"))
+        .await
+        .unwrap();
+    runner.task(0).await;
+    // The failure is folded in once the engine has answered something that came after it.
+    until(|| (clock_asks(&host) >= 1).then_some(())).await;
+    let found = host.finish(&started.execution_arn).await;
+    assert_eq!(found.output.as_deref(), Some(r#""Test.Failed""#));
+    assert_eq!(runner.seen.lock().unwrap().len(), 3);
+    let waited = found.stop_date.unwrap() - found.start_date;
+    assert!(waited >= TimeDelta::seconds(300), "{waited}");
+}
+
+fn clock_asks(host: &Host) -> usize {
+    host.handle().open_executions()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wait_ends_when_the_clock_says_so() {
+    // 7
+    let folder = tempfile::tempdir().unwrap();
+    let host = Host::open(&folder, Runner::keeping(), clock());
+    let definition = json!({"QueryLanguage": "JSONata", "StartAt": "W", "States": {
+        "W": {"Type": "Wait", "Seconds": 86400, "Next": "P"}, "P": {"Type": "Pass", "End": true}}});
+    let machine = host.create("m", &definition).await;
+    let started = host
+        .handle()
+        .start_execution(start_of(&machine, "n", "{}"))
+        .await
+        .unwrap();
+    host.clock.advance(TimeDelta::seconds(86_399));
+    let found = host
+        .handle()
+        .describe_execution(&started.execution_arn)
+        .await
+        .unwrap();
+    assert_eq!(found.status, ExecutionStatus::Running);
+    let found = host.finish(&started.execution_arn).await;
+    assert_eq!(found.status, ExecutionStatus::Succeeded);
+    assert!(found.stop_date.unwrap() - found.start_date >= TimeDelta::seconds(86_400));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_task_that_takes_too_long_times_out_and_its_late_result_is_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let runner = Runner::keeping();
+    let host = Host::open(&folder, runner.clone(), clock());
+    let machine = host.create("m", &task(json!({"TimeoutSeconds": 30}))).await;
+    let started = host
+        .handle()
+        .start_execution(start_of(&machine, "n", "{}"))
+        .await
+        .unwrap();
+    let task = runner.task(0).await;
+    assert_eq!(task.timeout_seconds, Some(30));
+    task.completion.started();
+    let found = host.finish(&started.execution_arn).await;
+    assert_eq!(found.error.as_deref(), Some("States.Timeout"));
+    let length = host.history(&started.execution_arn).await.len();
+    task.completion.succeeded(json!("late"));
+    let machine = create(&host.handle(), "other", &passes(1)).await;
+    host.handle()
+        .start_execution(start_of(&machine, "after", "{}"))
+        .await
+        .unwrap();
+    assert_eq!(host.history(&started.execution_arn).await.len(), length);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stopped_execution_is_aborted_and_stays_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let runner = Runner::keeping();
+    let host = Host::open(&folder, runner.clone(), clock());
+    let machine = host.create("m", &task(json!({}))).await;
+    let handle = host.handle();
+    let started = handle
+        .start_execution(start_of(&machine, "n", "{}"))
+        .await
+        .unwrap();
+    let task = runner.task(0).await;
+    let stop = StopExecution {
+        execution_arn: started.execution_arn.clone(),
+        error: Some("Test.Stopped".to_owned()),
+        cause: Some("enough".to_owned()),
+    };
+    let date = handle.stop_execution(stop.clone()).await.unwrap();
+    task.completion.succeeded(json!(1));
+    let found = handle
+        .describe_execution(&started.execution_arn)
+        .await
+        .unwrap();
+    assert_eq!(found.status, ExecutionStatus::Aborted);
+    assert_eq!(found.error.as_deref(), Some("Test.Stopped"));
+    assert_eq!(found.cause.as_deref(), Some("enough"));
+    assert_eq!(found.stop_date, Some(date));
+    host.clock.advance(TimeDelta::seconds(10));
+    assert_eq!(
+        handle.stop_execution(stop).await,
+        Ok(date),
+        "it keeps its end"
+    );
+    let nobody = StopExecution {
+        execution_arn: started.execution_arn.replace(":n", ":nobody"),
+        ..StopExecution::default()
+    };
+    assert_eq!(
+        handle.stop_execution(nobody).await.unwrap_err().name(),
+        "ExecutionDoesNotExist"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_definition_can_change_under_open_executions() {
+    let folder = tempfile::tempdir().unwrap();
+    let runner = Runner::keeping();
+    let clock = clock();
+    let host = Host::open(&folder, runner.clone(), clock.clone());
+    let machine = host.create("m", &task(json!({"Output": "old"}))).await;
+    let first = host
+        .handle()
+        .start_execution(start_of(&machine, "first", "{}"))
+        .await
+        .unwrap();
+    runner.task(0).await;
+    let updated = host
+        .handle()
+        .update_state_machine(safelight_engine::UpdateStateMachine {
+            state_machine_arn: machine.clone(),
+            definition: Some(task(json!({"Output": "new"})).to_string()),
+            ..Default::default()
+        })
+        .await
+        .unwrap();
+    // 2: the revision is kept over a restart, too.
+    drop(host);
+    let runner = Runner::new(|_| Some(Ok(json!({}))));
+    let host = Host::open(&folder, runner, clock);
+    let second = host
+        .handle()
+        .start_execution(start_of(&machine, "second", "{}"))
+        .await
+        .unwrap();
+    assert_eq!(
+        host.finish(&first.execution_arn).await.output.as_deref(),
+        Some(r#""old""#)
+    );
+    assert_eq!(
+        host.finish(&second.execution_arn).await.output.as_deref(),
+        Some(r#""new""#)
+    );
+    let described = host
+        .handle()
+        .describe_state_machine(&machine)
+        .await
+        .unwrap();
+    assert_eq!(described.revision_id, Some(updated.revision_id));
+    let of_first = host
+        .handle()
+        .describe_state_machine_for_execution(&first.execution_arn)
+        .await
+        .unwrap();
+    assert!(of_first.definition.contains("old"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn creating_again_is_the_same_machine_and_deleting_frees_the_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let runner = Runner::keeping();
+    let host = Host::open(&folder, runner.clone(), clock());
+    let handle = host.handle();
+    let machine = host.create("m", &task(json!({}))).await;
+    assert_eq!(host.create("m", &task(json!({}))).await, machine);
+    let other = safelight_engine::CreateStateMachine {
+        name: "m".to_owned(),
+        definition: passes(1).to_string(),
+        configuration: "{}".to_owned(),
+        ..Default::default()
+    };
+    assert_eq!(
+        handle
+            .create_state_machine(other.clone())
+            .await
+            .unwrap_err()
+            .name(),
+        "StateMachineAlreadyExists"
+    );
+    let started = handle
+        .start_execution(start_of(&machine, "n", "{}"))
+        .await
+        .unwrap();
+    let task = runner.task(0).await;
+    handle.delete_state_machine(&machine).await.unwrap();
+    assert_eq!(
+        handle
+            .describe_state_machine(&machine)
+            .await
+            .unwrap()
+            .status,
+        "DELETING"
+    );
+    assert_eq!(
+        handle
+            .create_state_machine(other.clone())
+            .await
+            .unwrap_err()
+            .name(),
+        "StateMachineDeleting"
+    );
+    assert_eq!(
+        handle
+            .start_execution(start_of(&machine, "late", "{}"))
+            .await
+            .unwrap_err()
+            .name(),
+        "StateMachineDoesNotExist"
+    );
+    task.completion.succeeded(json!(1));
+    host.finish(&started.execution_arn).await;
+    assert_eq!(
+        handle
+            .describe_state_machine(&machine)
+            .await
+            .unwrap_err()
+            .name(),
+        "StateMachineDoesNotExist"
+    );
+    assert!(handle.create_state_machine(other).await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_status_hook_writes_in_the_same_transaction() {
+    // 4
+    let folder = tempfile::tempdir().unwrap();
+    let outbox = "CREATE TABLE IF NOT EXISTS outbox (detail TEXT NOT NULL)";
+    let options = EngineOptions {
+        status_hook: Some(Arc::new(move |tx, change| {
+            tx.execute_batch(outbox)?;
+            let there: bool = tx.query_row(
+                "SELECT EXISTS (SELECT 1 FROM executions WHERE execution_arn = ?1)",
+                [&*change.execution_arn],
+                |row| row.get(0),
+            )?;
+            assert!(there);
+            tx.execute(
+                "INSERT INTO outbox VALUES (?1)",
+                [change.event_detail().to_string()],
+            )?;
+            Ok(())
+        })),
+        ..EngineOptions::default()
+    };
+    let host = Host::open_with(&folder, Runner::keeping(), clock(), None, options);
+    let mut changes = host.handle().status_changes();
+    let definition = json!({"QueryLanguage": "JSONata", "StartAt": "F", "States": {
+        "F": {"Type": "Fail", "Error": "Test.Failed", "Cause": "asked to"}}});
+    let machine = host.create("m", &definition).await;
+    let started = host
+        .handle()
+        .start_execution(start_of(&machine, "n", "{}"))
+        .await
+        .unwrap();
+    let details: Vec<Value> = host
+        .database
+        .read::<_, DatabaseError, _>(|connection| {
+            let mut statement = connection.prepare("SELECT detail FROM outbox ORDER BY rowid")?;
+            let rows = statement
+                .query_map([], |row| row.get::<_, String>(0))?
+                .collect::<Result<Vec<_>, _>>()?;
+            Ok(rows)
+        })
+        .await
+        .unwrap()
+        .iter()
+        .map(|text| serde_json::from_str(text).unwrap())
+        .collect();
+    assert_eq!(details.len(), 2);
+    assert_eq!(details[0]["status"], "RUNNING");
+    assert_eq!(details[1]["status"], "FAILED");
+    assert_eq!(details[1]["error"], "Test.Failed");
+    assert_eq!(details[1]["executionArn"], started.execution_arn);
+    assert_eq!(
+        changes.recv().await.unwrap().status,
+        ExecutionStatus::Running
+    );
+    assert_eq!(
+        changes.recv().await.unwrap().status,
+        ExecutionStatus::Failed
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn draining_refuses_starts_and_waits_for_the_rest() {
+    let folder = tempfile::tempdir().unwrap();
+    let runner = Runner::keeping();
+    let host = Host::open(&folder, runner.clone(), clock());
+    let machine = host.create("m", &task(json!({}))).await;
+    let started = host
+        .handle()
+        .start_execution(start_of(&machine, "n", "{}"))
+        .await
+        .unwrap();
+    let handle = host.handle();
+    let drained = tokio::spawn(async move { handle.drain().await });
+    let request = StartExecution {
+        state_machine_arn: machine.clone(),
+        ..StartExecution::default()
+    };
+    loop {
+        if host.handle().start_execution(request.clone()).await == Err(EngineError::Unavailable) {
+            break;
+        }
+    }
+    assert!(!drained.is_finished());
+    let mut finished = 0;
+    until(|| {
+        let tasks = runner.seen.lock().unwrap();
+        for task in tasks.iter().skip(finished) {
+            task.completion.succeeded(json!(1));
+        }
+        finished = tasks.len();
+        drained.is_finished().then_some(())
+    })
+    .await;
+    assert_eq!(drained.await.unwrap(), Ok(()));
+    assert_eq!(
+        host.finish(&started.execution_arn).await.status,
+        ExecutionStatus::Succeeded
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_stops_the_engine_with_its_name() {
+    // 8
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state.db");
+    let database = Database::open(
+        &path,
+        Options {
+            max_page_count: Some(64),
+            ..Options::default()
+        },
+    )
+    .unwrap();
+    let engine =
+        safelight_engine::Engine::open(&database, Runner::keeping(), EngineOptions::default())
+            .unwrap();
+    let handle = engine.handle();
+    let machine = create(&handle, "m", &passes(3)).await;
+    let input = json!({"filler": "x".repeat(3000)}).to_string();
+    let mut acknowledged = Vec::new();
+    let error = loop {
+        let request = StartExecution {
+            state_machine_arn: machine.clone(),
+            input: Some(input.clone()),
+            ..StartExecution::default()
+        };
+        match handle.start_execution(request).await {
+            Ok(started) => acknowledged.push(started.execution_arn),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(error.name(), "Store.Full");
+    assert_eq!(handle.stopped().await.unwrap_err().name(), "Store.Full");
+    let later = handle
+        .start_execution(start_of(&machine, "later", "{}"))
+        .await;
+    assert_eq!(later.unwrap_err().name(), "Store.Full");
+    engine.shutdown();
+    database.shutdown();
+    assert!(!acknowledged.is_empty());
+    let host = Host::open(&folder, Runner::keeping(), clock());
+    for arn in acknowledged {
+        assert_eq!(host.finish(&arn).await.status, ExecutionStatus::Succeeded);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn history_is_read_in_pages_both_ways() {
+    let folder = tempfile::tempdir().unwrap();
+    let runner = Runner::new(|_| Some(Ok(json!({}))));
+    let host = Host::open(&folder, runner, clock());
+    let machine = host.create("m", &task(json!({}))).await;
+    let started = host
+        .handle()
+        .start_execution(start_of(&machine, "n", "{}"))
+        .await
+        .unwrap();
+    host.finish(&started.execution_arn).await;
+    let all: Vec<u64> = host
+        .history(&started.execution_arn)
+        .await
+        .iter()
+        .map(|event| event.id)
+        .collect();
+    for reverse in [false, true] {
+        for limit in 1..=all.len() + 1 {
+            let mut found = Vec::new();
+            let mut from = None;
+            loop {
+                let query = HistoryQuery {
+                    reverse,
+                    from,
+                    limit,
+                };
+                let page = host
+                    .handle()
+                    .history(&started.execution_arn, query)
+                    .await
+                    .unwrap();
+                assert!(page.events.len() <= limit);
+                found.extend(page.events.iter().map(|event| event.id));
+                from = page.next;
+                if from.is_none() {
+                    break;
+                }
+            }
+            if reverse {
+                found.reverse();
+            }
+            assert_eq!(found, all, "reverse {reverse}, pages of {limit}");
+        }
+    }
+}

@@ -95,6 +95,8 @@ error_names! {
     LABEL_SERVICE_ERROR = "Label.ServiceError", Backoff, "The label service answered with an error.", "See the cause; then `safelight failures redrive --error Label.ServiceError`.";
     LABEL_REFUSED = "Label.Refused", Never, "The label service refused this image or these credentials.", "See the cause; run `safelight doctor`.";
     OUTPUT_TOO_LARGE = "Output.TooLarge", Never, "A function's output is over 8 KiB.", "Write results to object storage and return references.";
+    FUNCTION_PANICKED = "Function.Panicked", Never, "A function's code panicked: a fault of the product.", "Report the image and the cause.";
+    SETTINGS_INVALID = "Settings.Invalid", Never, "A function's settings cannot be read.", "Mend the section of safelight.toml that the cause names.";
     INPUT_INVALID = "Input.Invalid", Never, "A function was called with an event that it cannot read.", "See the cause: it names the field.";
     EVENT_UNREADABLE = "Event.Unreadable", Never, "A queue message is not a notification about an image.", "`safelight failures show` prints the raw message.";
     RECORD_UNAVAILABLE = "Record.Unavailable", Backoff, "The record could not be read or written.", "Run `safelight doctor`.";
@@ -103,6 +105,9 @@ error_names! {
     QUEUE_UNAVAILABLE = "Queue.Unavailable", Backoff, "The queue could not be read or written.", "Run `safelight doctor`.";
     WORKFLOW_UNAVAILABLE = "Workflow.Unavailable", Backoff, "The Step Functions API could not be reached.", "Run `safelight doctor`.";
     WORKFLOW_THROTTLED = "Workflow.Throttled", Throttled, "The Step Functions API asked to slow down.", "Nothing: the message comes again.";
+    SLACK_REFUSED = "Slack.Refused", Never, "Slack refused the message.", "Check SAFELIGHT_SLACK_WEBHOOK; run `safelight doctor`.";
+    SLACK_UNAVAILABLE = "Slack.Unavailable", Backoff, "Slack could not be reached, or asked to slow down.", "Nothing: the message comes again.";
+    EXECUTION_ABORTED = "Execution.Aborted", Never, "Somebody stopped the execution.", "Redrive it, or drop the failure.";
     STATES_TIMEOUT = "States.Timeout", Backoff, "A state or the execution ran longer than its TimeoutSeconds.", "Raise the timeout, or make the work smaller; then redrive.";
     STATES_HEARTBEAT_TIMEOUT = "States.HeartbeatTimeout", Backoff, "No heartbeat came within HeartbeatSeconds.", "Redrive.";
     STATES_RUNTIME = "States.Runtime", Never, "The execution could not go on, whatever the workflow catches.", "See the cause; mend the workflow.";

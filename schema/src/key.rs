@@ -16,6 +16,9 @@ use crate::lane::Lane;
 /// Number of shards of a date or a month in the index.
 pub const SHARDS: u8 = 16;
 
+/// Fingerprint under which every failure has a pointer, whatever its kind: what lists failures.
+pub const ANY_FAILURE: &str = "all";
+
 /// Sort key of the header.
 pub const HEADER: &str = "H";
 
@@ -35,6 +38,12 @@ pub fn lane(lane: &Lane) -> String {
 /// Sort key of an event.
 pub fn event(of: &Lane, seq: u64) -> String {
     format!("E#{of}#{seq:010}")
+}
+
+/// Lane and place of an event from its sort key, if it is one.
+pub fn parse_event(sk: &str) -> Option<(Lane, u64)> {
+    let (lane, seq) = sk.strip_prefix("E#")?.rsplit_once('#')?;
+    Some((lane.parse().ok()?, seq.parse().ok()?))
 }
 
 /// Sort key of a seal.
@@ -121,11 +130,7 @@ impl Pointer {
     pub fn failure(execution: &str, fingerprint: &str, time: DateTime<Utc>) -> Self {
         Self {
             sk: format!("P#F#{fingerprint}"),
-            g1pk: format!(
-                "F#{fingerprint}#{}#{:02}",
-                time.format("%Y-%m"),
-                shard(execution)
-            ),
+            g1pk: failure_index(fingerprint, time, shard(execution)),
             g1sk: index_sort(execution, time),
         }
     }
@@ -147,6 +152,11 @@ impl Pointer {
 /// Index partition of the executions of a date in one shard.
 pub fn time_index(date: DateTime<Utc>, shard: u8) -> String {
     format!("T#{}#{shard:02}", date.format("%Y-%m-%d"))
+}
+
+/// Index partition of the failures of one kind (or of [`ANY_FAILURE`]) of a month in one shard.
+pub fn failure_index(fingerprint: &str, month: DateTime<Utc>, shard: u8) -> String {
+    format!("F#{fingerprint}#{}#{shard:02}", month.format("%Y-%m"))
 }
 
 /// Index partition of an image's executions. The key is hashed: it may be 1,024 bytes long.

@@ -110,8 +110,8 @@ impl FunctionConfig {
 /// How a worker process is started.
 ///
 /// A worker does not inherit the host's environment, since that may hold secrets: it gets `PATH`, `HOME`,
-/// `TMPDIR`, the locale, the time zone, `LD_LIBRARY_PATH`, `RUST_LOG` and `RUST_BACKTRACE`, then `env`,
-/// then Lambda's own variables.
+/// `TMPDIR`, the locale, the time zone, `LD_LIBRARY_PATH`, `SSL_CERT_FILE`, `RUST_LOG` and `RUST_BACKTRACE`,
+/// then `env`, then Lambda's own variables.
 #[derive(Debug, Clone, Default)]
 pub struct WorkerCommand {
     /// The program; looked up in the host's `PATH` when it has no slash.

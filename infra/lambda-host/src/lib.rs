@@ -38,6 +38,7 @@ mod host;
 mod logs;
 mod memory;
 mod process;
+mod running;
 mod runtime_api;
 mod state;
 mod supervisor;

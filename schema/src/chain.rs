@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -112,10 +112,21 @@ impl Seal {
                 };
             }
         }
+        Self::of_tips(header, previous, lanes, time)
+    }
+
+    /// Seals these tips, for a store that knows the lanes' last events without reading the others.
+    pub fn of_tips(
+        header: &Header,
+        previous: Option<&Self>,
+        lanes: BTreeMap<Lane, Tip>,
+        time: DateTime<Utc>,
+    ) -> Self {
         let mut seal = Self {
             execution: header.execution.clone(),
             epoch: previous.map_or(0, |seal| seal.epoch + 1),
-            time,
+            // As it is stored: a seal that was read again must have the hash that was made here.
+            time: time.trunc_subsecs(3),
             lanes,
             header: header.digest(),
             prev: previous.map_or_else(|| GENESIS.into(), |seal| seal.hash.clone()),
@@ -169,7 +180,7 @@ pub struct Damage {
 
 /// Everything of one execution that verification looks at. An item that could not even be parsed is
 /// named in `unreadable` by its sort key.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Evidence {
     /// Execution name.
     pub execution: String,

@@ -1,1 +1,26 @@
-//! safelight-local
+//! The adapters of one machine: record and queues in SQLite, objects in folders, alarms, and the
+//! loopback door through which worker processes reach the host's record and queues.
+//!
+//! It never decides what is recorded or sent, never listens by itself, and never hashes an image
+//! that nobody asked to identify.
+//!
+//! Invariants, cited by the tests:
+//! 1. What was acknowledged is on disk.
+//! 2. A key names one file below its bucket's folder, or nothing: no key leaves the folder.
+//! 3. An object is replaced whole or not at all, also between processes.
+//! 4. One process owns the state folder; who else wants it is told who has it.
+//! 5. A change of an alarm's state and the message about it are saved together.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod clock;
+mod file;
+mod keys;
+mod objects;
+mod queue;
+mod record;
+mod refusal;
+
+pub use clock::Clock;
+pub use objects::{FolderObjects, Folders, RESULTS_BUCKET};
+pub use queue::{Browsed, MAX_RETENTION, QueueConfig, Redrive, SqliteQueue};
+pub use record::SqliteRecord;

@@ -1,7 +1,7 @@
 //! The few traits behind which AWS and one machine look the same: record, queue, objects, labels.
 //!
-//! It never names an adapter. Each trait has two real ones and a conformance suite
-//! ([`conformance`]) that every adapter must pass.
+//! It never names an adapter. Each trait has two real ones and a conformance suite (`conformance`,
+//! behind a feature of that name) that every adapter must pass.
 //!
 //! Invariants, cited by the suites:
 //! 1. An append whose ids are in the lane already changes nothing and answers what is stored.
@@ -10,6 +10,7 @@
 //! 4. A conditional write that does not meet its condition changes nothing.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+#[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod labels;
 pub mod objects;

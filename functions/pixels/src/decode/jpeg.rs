@@ -25,6 +25,10 @@ struct Markers {
     adobe: bool,
     /// An end-of-image marker follows the first scan.
     complete: bool,
+    /// Some component has more samples than another.
+    subsampled: bool,
+    /// Components of the first scan.
+    first_scan: u64,
 }
 
 fn markers(bytes: &[u8]) -> Markers {
@@ -54,10 +58,17 @@ fn markers(bytes: &[u8]) -> Markers {
                         u64::from(u16::from_be_bytes([h1, h0])),
                     ));
                     found.components = u64::from(components);
+                    found.subsampled = data
+                        .get(6..)
+                        .unwrap_or_default()
+                        .chunks_exact(3)
+                        .take(usize::from(components))
+                        .any(|component| component[1] != 0x11);
                 }
             }
             0xEE => found.adobe |= data.starts_with(b"Adobe"),
             0xDA => {
+                found.first_scan = data.first().copied().map_or(0, u64::from);
                 found.complete = bytes
                     .get(at..)
                     .unwrap_or_default()
@@ -90,6 +101,10 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, PixelErro
         }
     };
     // Without an end marker the pixels may still all be there; strict decoding tells.
+    let separate = !progressive
+        && found.subsampled
+        && found.components > 1
+        && found.first_scan < found.components;
     let options = DecoderOptions::default()
         .set_max_width(usize::from(u16::MAX))
         .set_max_height(usize::from(u16::MAX))
@@ -116,26 +131,23 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, PixelErro
             ));
         }
     };
+    if separate && wanted != ColorSpace::RGB {
+        return Err(PixelError::unsupported(
+            FORMAT,
+            "CMYK with a scan for each component",
+        ));
+    }
     let icc = header.icc_profile();
     let exif_block = header
         .exif()
         .map(|block| exif::without_prefix(block).to_vec());
     drop(header);
-    let mut decoder =
-        JpegDecoder::new_with_options(ZCursor::new(bytes), options.jpeg_set_out_colorspace(wanted));
-    decoder
-        .decode_headers()
-        .map_err(|error| fail("header", &error))?;
-    let mut samples = vec![
-        0u8;
-        decoder
-            .output_buffer_size()
-            .ok_or_else(|| PixelError::decode(FORMAT, "header", "no size"))?
-    ];
-    decoder
-        .decode_into(&mut samples)
-        .map_err(|error| fail("scan data", &error))?;
-    drop(decoder);
+    let mut samples = if separate {
+        limits.check(FORMAT, width as u64, height as u64, 9)?;
+        separate_scans(bytes, &found, limits)?
+    } else {
+        interleaved(bytes, options.jpeg_set_out_colorspace(wanted), &fail)?
+    };
 
     let (channels, samples, icc, colour) = match wanted {
         ColorSpace::Luma => {
@@ -177,6 +189,43 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, PixelErro
             lossy: true,
         },
     })
+}
+
+fn interleaved(
+    bytes: &[u8],
+    options: DecoderOptions,
+    fail: &dyn Fn(&'static str, &zune_jpeg::errors::DecodeErrors) -> PixelError,
+) -> Result<Vec<u8>, PixelError> {
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
+    decoder
+        .decode_headers()
+        .map_err(|error| fail("header", &error))?;
+    let size = decoder
+        .output_buffer_size()
+        .ok_or_else(|| PixelError::decode(FORMAT, "header", "no size"))?;
+    let mut samples = vec![0u8; size];
+    decoder
+        .decode_into(&mut samples)
+        .map_err(|error| fail("scan data", &error))?;
+    Ok(samples)
+}
+
+/// RGB of a baseline file with one scan for each component of different resolutions: the main
+/// decoder reads half of the rows of such a scan only.
+fn separate_scans(bytes: &[u8], found: &Markers, limits: &Limits) -> Result<Vec<u8>, PixelError> {
+    let mut decoder = jpeg_decoder::Decoder::new(bytes);
+    decoder.set_max_decoding_buffer_size(limits.max_bytes_usize());
+    let samples = decoder.decode().map_err(|error| {
+        if found.complete {
+            PixelError::decode(FORMAT, "scan data", error)
+        } else {
+            PixelError::truncated(FORMAT, "scan data", error)
+        }
+    })?;
+    match decoder.info().map(|info| info.pixel_format) {
+        Some(jpeg_decoder::PixelFormat::RGB24) => Ok(samples),
+        other => Err(PixelError::unsupported(FORMAT, format!("{other:?}"))),
+    }
 }
 
 fn refuse_what_is_not_decoded(found: &Markers) -> Result<(), PixelError> {

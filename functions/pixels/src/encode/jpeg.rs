@@ -93,7 +93,8 @@ pub fn jpeg(
         Chroma::Quarter => SamplingFactor::R_4_2_0,
     });
     encoder.set_chroma_subsampling_method(ChromaSubsamplingMethod::Average);
-    encoder.set_optimized_huffman_tables(true);
+    // A progressive file has one scan a component anyway; a baseline file stays interleaved.
+    encoder.set_optimized_huffman_tables(options.progressive);
     encoder.set_progressive(options.progressive);
     if let Some(icc) = &metadata.icc {
         encoder.add_icc_profile(icc).map_err(fail)?;
@@ -103,5 +104,10 @@ pub fn jpeg(
         encoder.add_exif_metadata(exif).map_err(fail)?;
     }
     encoder.encode(samples, width, height, kind).map_err(fail)?;
+    if !options.progressive
+        && let Some(smaller) = super::huffman::optimised(&out)
+    {
+        return Ok(smaller);
+    }
     Ok(out)
 }

@@ -2,6 +2,7 @@
 
 mod animation;
 mod bmp;
+mod huffman;
 mod jpeg;
 mod png;
 mod tiff;

@@ -1,0 +1,285 @@
+//! Invariants 1 and 2: bombs are refused from the header, and any bytes end in a named error.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::sync::LazyLock;
+
+use proptest::prelude::*;
+use safelight_pixels::encode::{self, AnimationEncoder, JpegOptions, WebpCoding};
+use safelight_pixels::lossless;
+use safelight_pixels::{
+    Channels, Format, Limits, Metadata, MetadataPolicy, PixelError, decode, for_each_frame,
+};
+use support::{chunk, exif, png_header, png_of, scene, stored, tiff_of};
+
+/// Small limits, so that the tests themselves stay small.
+fn limits() -> Limits {
+    Limits {
+        max_pixels: 1_000_000,
+        max_bytes: 32 << 20,
+        max_frames: 50,
+    }
+}
+
+fn animation(format: Format) -> Vec<u8> {
+    let mut encoder = match format {
+        Format::Gif => AnimationEncoder::gif(20, 20, 0).unwrap(),
+        Format::Webp => {
+            AnimationEncoder::webp(20, 20, 0, WebpCoding::Lossy(80), Metadata::default())
+        }
+        _ => AnimationEncoder::png(20, 20, 0, 3, &Metadata::default()).unwrap(),
+    };
+    for shade in [0u8, 100, 200] {
+        let mut samples = scene(20, 20, Channels::Rgba).eight().unwrap().to_vec();
+        samples[400..800].fill(shade);
+        encoder
+            .push(
+                safelight_pixels::Pixels::from_eight(20, 20, Channels::Rgba, samples).unwrap(),
+                100,
+            )
+            .unwrap();
+    }
+    encoder.finish().unwrap()
+}
+
+static SEEDS: LazyLock<Vec<(Format, Vec<u8>)>> = LazyLock::new(|| {
+    let metadata = Metadata {
+        icc: Some(moxcms::ColorProfile::new_display_p3().encode().unwrap()),
+        exif: Some(exif(6)),
+        ..Metadata::default()
+    };
+    let plain = Metadata::default();
+    let rgb = scene(40, 30, Channels::Rgb);
+    let rgba = scene(40, 30, Channels::Rgba);
+    let mut progressive = JpegOptions::of_quality(80);
+    progressive.progressive = true;
+    let mut ink = Vec::new();
+    jpeg_encoder::Encoder::new(&mut ink, 80)
+        .encode(
+            rgba.eight().unwrap(),
+            40,
+            30,
+            jpeg_encoder::ColorType::CmykAsYcck,
+        )
+        .unwrap();
+    let palette = [chunk(b"PLTE", &[7; 48]), chunk(b"tRNS", &[0, 9])];
+    let page = [
+        (256, 4, vec![40]),
+        (257, 4, vec![30]),
+        (258, 3, vec![8, 8, 8]),
+        (259, 3, vec![1]),
+        (262, 3, vec![2]),
+        (277, 3, vec![3]),
+        (278, 4, vec![30]),
+    ];
+    vec![
+        (
+            Format::Jpeg,
+            encode::jpeg(&rgb, &metadata, JpegOptions::of_quality(80)).unwrap(),
+        ),
+        (
+            Format::Jpeg,
+            encode::jpeg(&rgb, &plain, progressive).unwrap(),
+        ),
+        (Format::Jpeg, ink),
+        (Format::Png, encode::png(&rgba, &metadata).unwrap()),
+        (
+            Format::Png,
+            png_of((40, 30), 4, 3, true, &palette, |x, y| (x + y) % 16),
+        ),
+        (Format::Png, animation(Format::Png)),
+        (Format::Gif, animation(Format::Gif)),
+        (
+            Format::Webp,
+            encode::webp(&rgba, &metadata, WebpCoding::Lossy(80)).unwrap(),
+        ),
+        (
+            Format::Webp,
+            encode::webp(&rgba, &plain, WebpCoding::Lossless).unwrap(),
+        ),
+        (Format::Webp, animation(Format::Webp)),
+        (Format::Bmp, encode::bmp(&rgba).unwrap()),
+        (Format::Tiff, encode::tiff(&rgb, &metadata).unwrap()),
+        (Format::Tiff, tiff_of(&page, rgb.eight().unwrap())),
+    ]
+});
+
+fn is_named(error: &PixelError) -> bool {
+    error.name().starts_with("Image.") && !error.to_string().is_empty()
+}
+
+/// Everything that reads foreign bytes.
+fn try_all(bytes: &[u8], format: Format) {
+    let check = |result: Result<(), PixelError>| {
+        if let Err(error) = result {
+            assert!(is_named(&error), "{error:?}");
+            assert!(
+                !error.to_string().contains("panicked"),
+                "a decoder panicked on {format}: {error}"
+            );
+        }
+    };
+    check(decode(bytes, format, &limits()).map(|decoded| {
+        let pixels = &decoded.pixels;
+        assert!(pixels.width() as usize * pixels.height() as usize <= 1_000_000);
+    }));
+    let strip = MetadataPolicy::Strip;
+    match format {
+        Format::Png => check(lossless::png(bytes, &limits(), strip).map(|_| ())),
+        Format::Gif => check(lossless::gif(bytes, &limits(), strip).map(|_| ())),
+        Format::Tiff => check(lossless::tiff(bytes, &limits(), strip).map(|_| ())),
+        _ => {}
+    }
+    check(for_each_frame(bytes, format, &limits(), &mut |_, _| Ok(())).map(|_| ()));
+}
+
+#[test]
+fn bombs_are_refused_by_their_header() {
+    let png = [
+        png_header(60_000, 60_000, 8, 2, false),
+        chunk(b"IDAT", &stored(&[0; 10])),
+    ]
+    .concat();
+    let gif = b"GIF89a\xff\xff\xff\xff\x80\0\0\0\0\0\xff\xff\xff".to_vec();
+    let mut jpeg =
+        b"\xff\xd8\xff\xc0\0\x11\x08\xff\xff\xff\xff\x03\x01\x22\0\x02\x11\x01\x03\x11\x01"
+            .to_vec();
+    jpeg.extend_from_slice(b"\xff\xda\0\x0c\x03\x01\0\x02\x11\x03\x11\0\x3f\0\xff\xd9");
+    let mut bmp = encode::bmp(&scene(4, 4, Channels::Rgb)).unwrap();
+    bmp[18..22].copy_from_slice(&30_000i32.to_le_bytes());
+    bmp[22..26].copy_from_slice(&30_000i32.to_le_bytes());
+    let tiff = tiff_of(
+        &[
+            (256, 4, vec![60_000]),
+            (257, 4, vec![60_000]),
+            (258, 3, vec![8]),
+            (259, 3, vec![1]),
+            (262, 3, vec![1]),
+            (277, 3, vec![1]),
+            (278, 4, vec![60_000]),
+        ],
+        &[0; 16],
+    );
+    let mut webp = b"RIFF\x16\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0\xff\x3f\0\xff\x3f\0".to_vec();
+    webp.extend_from_slice(b"VP8L\x06\0\0\0\x2f\xff\xff\xff\x0f\0");
+    let size = (webp.len() - 8) as u32;
+    webp[4..8].copy_from_slice(&size.to_le_bytes());
+    for (format, file) in [
+        (Format::Png, png),
+        (Format::Gif, gif),
+        (Format::Jpeg, jpeg),
+        (Format::Bmp, bmp),
+        (Format::Tiff, tiff),
+        (Format::Webp, webp),
+    ] {
+        let error = decode(&file, format, &Limits::default()).unwrap_err();
+        assert_eq!(error.name(), "Image.TooManyMegapixels", "{error}");
+    }
+}
+
+#[test]
+fn memory_is_limited_beside_pixels() {
+    let file = encode::png(&scene(100, 100, Channels::Rgba), &Metadata::default()).unwrap();
+    let tight = Limits {
+        max_bytes: 10_000,
+        ..Limits::default()
+    };
+    let error = decode(&file, Format::Png, &tight).unwrap_err();
+    assert_eq!(error.name(), "Image.TooManyMegapixels");
+    assert!(error.to_string().contains("MiB"), "{error}");
+}
+
+#[test]
+fn half_a_file_is_called_truncated() {
+    for (format, file) in SEEDS.iter() {
+        let half = &file[..file.len() / 2];
+        let error = match decode(half, *format, &limits()) {
+            Err(error) => error,
+            // The first frame of an animation may be whole in the first half.
+            Ok(decoded) => {
+                assert!(
+                    decoded.source.frames > 1 || *format == Format::Gif || *format == Format::Png,
+                    "{format}"
+                );
+                continue;
+            }
+        };
+        assert_eq!(error.name(), "Image.Truncated", "{format}: {error}");
+    }
+}
+
+#[test]
+fn no_bytes_and_other_formats_are_named() {
+    for format in Format::ALL {
+        let error = decode(b"", format, &limits()).unwrap_err();
+        assert!(is_named(&error), "{error:?}");
+        let error = decode(b"hello, this is text", format, &limits()).unwrap_err();
+        assert!(is_named(&error), "{error:?}");
+    }
+    for format in [
+        Format::Jxl,
+        Format::Jp2,
+        Format::Svg,
+        Format::Avif,
+        Format::Heic,
+    ] {
+        let error = decode(b"anything", format, &limits()).unwrap_err();
+        assert_eq!(error.name(), "Image.DecoderMissing");
+    }
+}
+
+#[test]
+fn variants_that_are_not_decoded_say_which() {
+    let twelve_bit = b"\xff\xd8\xff\xc1\0\x0b\x0c\0\x10\0\x10\x01\x01\x11\0";
+    let error = decode(twelve_bit, Format::Jpeg, &limits()).unwrap_err();
+    assert_eq!(error.name(), "Image.Unsupported");
+    assert!(error.to_string().contains("12-bit"), "{error}");
+    let arithmetic = b"\xff\xd8\xff\xc9\0\x0b\x08\0\x10\0\x10\x01\x01\x11\0";
+    let error = decode(arithmetic, Format::Jpeg, &limits()).unwrap_err();
+    assert_eq!(error.name(), "Image.Unsupported");
+    assert!(error.to_string().contains("arithmetic"), "{error}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn mutated_files_never_panic(
+        seed in 0usize..13,
+        edits in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..12),
+        cut in proptest::option::weighted(0.3, any::<prop::sample::Index>()),
+    ) {
+        let (format, file) = &SEEDS[seed];
+        let mut file = file.clone();
+        for (at, value) in edits {
+            let at = at.index(file.len());
+            file[at] = value;
+        }
+        if let Some(cut) = cut {
+            file.truncate(cut.index(file.len()));
+        }
+        try_all(&file, *format);
+    }
+
+    #[test]
+    fn random_bytes_never_panic(
+        bytes in proptest::collection::vec(any::<u8>(), 0..400),
+        format in prop::sample::select(Format::ALL.to_vec()),
+    ) {
+        try_all(&bytes, format);
+    }
+
+    #[test]
+    fn random_bytes_behind_a_signature_never_panic(
+        bytes in proptest::collection::vec(any::<u8>(), 0..400),
+        seed in 0usize..13,
+        kept in 4usize..60,
+    ) {
+        let (format, file) = &SEEDS[seed];
+        let mut file = file[..kept.min(file.len())].to_vec();
+        file.extend(bytes);
+        try_all(&file, *format);
+    }
+}

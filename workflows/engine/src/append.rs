@@ -19,11 +19,14 @@ pub(crate) struct Append {
     pub(crate) ended: Option<Arc<StatusChange>>,
 }
 
+/// Answers a caller.
+pub(crate) type Answer = Box<dyn FnOnce(Option<&DatabaseError>) + Send>;
+
 /// What is performed once the write is durable, and only then (invariant 1).
 #[derive(Default)]
 pub(crate) struct Effects {
     /// Called with the store's error if the write failed.
-    pub(crate) replies: Vec<Box<dyn FnOnce(Option<&DatabaseError>) + Send>>,
+    pub(crate) replies: Vec<Answer>,
     pub(crate) tasks: Vec<DispatchedTask>,
     pub(crate) changes: Vec<Arc<StatusChange>>,
     /// Executions that leave memory.

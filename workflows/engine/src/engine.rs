@@ -98,9 +98,7 @@ impl Engine {
         let mut pending = Effects::default();
         for execution in open {
             // Their scheduling is durable: they are handed out before anything new is written.
-            let tasks = execution
-                .execution
-                .open_tasks();
+            let tasks = execution.execution.open_tasks();
             pending.tasks.extend(
                 tasks
                     .into_iter()

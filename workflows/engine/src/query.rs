@@ -107,16 +107,28 @@ pub(crate) fn describe(
         .ok_or_else(|| EngineError::ExecutionDoesNotExist(arn.to_owned()))
 }
 
+/// What is stored of an ARN.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Known {
+    /// No execution has it.
+    Free,
+    /// An open execution has it.
+    Open,
+    /// The execution that has it ended then.
+    Ended(DateTime<Utc>),
+}
+
 /// Whether an execution has this ARN, and when it ended.
-pub(crate) fn stop_date(
-    connection: &Connection,
-    arn: &str,
-) -> Result<Option<Option<DateTime<Utc>>>, EngineError> {
+pub(crate) fn known(connection: &Connection, arn: &str) -> Result<Known, EngineError> {
     let found = connection
         .prepare_cached("SELECT stop_date FROM executions WHERE execution_arn = ?1")?
-        .query_row([arn], |row| Ok(row.get::<_, Option<i64>>(0)?.map(date)))
+        .query_row([arn], |row| row.get::<_, Option<i64>>(0))
         .optional()?;
-    Ok(found)
+    Ok(match found {
+        None => Known::Free,
+        Some(None) => Known::Open,
+        Some(Some(milliseconds)) => Known::Ended(date(milliseconds)),
+    })
 }
 
 /// At most `limit` executions of a state machine, latest first, that come before `before`.

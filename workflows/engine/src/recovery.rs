@@ -12,7 +12,7 @@ use crate::machine::{self, Machine, date};
 use crate::query;
 
 struct Row {
-    row: i64,
+    id: i64,
     arn: String,
     machine_arn: String,
     revision: i64,
@@ -30,7 +30,7 @@ pub(crate) fn open_executions(connection: &Connection) -> Result<Vec<Live>, Engi
     )?;
     let rows = statement.query_map([], |row| {
         Ok(Row {
-            row: row.get(0)?,
+            id: row.get(0)?,
             arn: row.get(1)?,
             machine_arn: row.get(2)?,
             revision: row.get(3)?,
@@ -92,7 +92,7 @@ fn fold(connection: &Connection, row: Row, machine: Arc<Machine>) -> Result<Live
         execution: row.arn.clone(),
         reason,
     };
-    let events = query::all_events(connection, row.row, &row.arn)?;
+    let events = query::all_events(connection, row.id, &row.arn)?;
     let input = serde_json::from_str(&row.input)
         .map_err(|error| unreadable(format!("its stored input is damaged: {error}")))?;
     let start_date = date(row.start_date);
@@ -109,7 +109,7 @@ fn fold(connection: &Connection, row: Row, machine: Arc<Machine>) -> Result<Live
     let execution = Execution::replay(&machine.definition, info, &events)
         .map_err(|error| unreadable(format!("its history does not fit its definition: {error}")))?;
     Ok(Live {
-        row: row.row,
+        row: row.id,
         arn: row.arn.into(),
         name: row.name.into(),
         machine,

@@ -16,7 +16,7 @@ use crate::error::EngineError;
 use crate::handle::{EngineHandle, Shared, Started};
 use crate::live::Live;
 use crate::message::{Message, Reply, Start};
-use crate::query;
+use crate::query::{self, Known};
 use crate::status::StatusHook;
 use crate::task::TaskRunner;
 use crate::timers::Timers;
@@ -156,9 +156,9 @@ impl Loop {
             return self.reply(start.reply, answer);
         }
         if !start.fresh {
-            match query::stop_date(&self.reader, &start.arn) {
-                Ok(None) => {}
-                Ok(Some(_)) => {
+            match query::known(&self.reader, &start.arn) {
+                Ok(Known::Free) => {}
+                Ok(Known::Open | Known::Ended(_)) => {
                     let error = EngineError::ExecutionAlreadyExists(start.arn.to_string());
                     return self.reply(start.reply, Err(error));
                 }
@@ -214,9 +214,11 @@ impl Loop {
         reply: Reply<DateTime<Utc>>,
     ) {
         let Some(live) = self.live.get_mut(arn) else {
-            let answer = match query::stop_date(&self.reader, arn) {
-                Ok(Some(Some(date))) => Ok(date),
-                Ok(_) => Err(EngineError::ExecutionDoesNotExist(arn.to_string())),
+            let answer = match query::known(&self.reader, arn) {
+                Ok(Known::Ended(date)) => Ok(date),
+                Ok(Known::Free | Known::Open) => {
+                    Err(EngineError::ExecutionDoesNotExist(arn.to_string()))
+                }
                 Err(error) => Err(error),
             };
             return self.reply(reply, answer);

@@ -111,7 +111,7 @@ async fn killed_after(folder: &TempDir, kill: u64) -> bool {
         runner(),
         clock(),
         Some(Arc::new(move |number| {
-            assert!(number < kill, "killed here")
+            assert!(number < kill, "killed here");
         })),
         EngineOptions::default(),
     );

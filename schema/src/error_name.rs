@@ -102,6 +102,13 @@ error_names! {
     RECORD_UNAVAILABLE = "Record.Unavailable", Backoff, "The record could not be read or written.", "Run `safelight doctor`.";
     RECORD_CONFLICT = "Record.Conflict", Backoff, "Another writer appended to the same lane at the same time.", "Nothing: it is tried again.";
     OBJECTS_UNAVAILABLE = "Objects.Unavailable", Backoff, "Object storage could not be read or written.", "Run `safelight doctor`.";
+    OBJECTS_FORBIDDEN = "Objects.Forbidden", Never, "Object storage refuses to give or take the object.", "Grant the right to read it, then redrive.";
+    RUNTIME_INVALID_RESPONSE = "Runtime.InvalidResponse", Never, "A function answered with something that is not JSON.", "Mend the function, then redrive.";
+    FUNCTION_RESPONSE_SIZE_TOO_LARGE = "Function.ResponseSizeTooLarge", Never, "A function's answer is over 6 MB.", "Write results to object storage and return references.";
+    FUNCTION_UNKNOWN = "Function.Unknown", Backoff, "A function failed without a name.", "See the function's log.";
+    LAMBDA_REQUEST_TOO_LARGE = "Lambda.RequestTooLargeException", Never, "A function's event is over 6 MB.", "Pass references instead of data.";
+    LAMBDA_INVALID_REQUEST_CONTENT = "Lambda.InvalidRequestContentException", Never, "A function's event is not JSON.", "Report it: this is a fault of the product.";
+    LAMBDA_RESOURCE_NOT_FOUND = "Lambda.ResourceNotFoundException", Never, "There is no function of that name.", "Run `safelight branch sync` and build or deploy again.";
     QUEUE_UNAVAILABLE = "Queue.Unavailable", Backoff, "The queue could not be read or written.", "Run `safelight doctor`.";
     WORKFLOW_UNAVAILABLE = "Workflow.Unavailable", Backoff, "The Step Functions API could not be reached.", "Run `safelight doctor`.";
     WORKFLOW_THROTTLED = "Workflow.Throttled", Throttled, "The Step Functions API asked to slow down.", "Nothing: the message comes again.";

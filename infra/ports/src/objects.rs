@@ -78,6 +78,16 @@ pub enum ObjectsError {
         /// The caller's limit.
         limit: u64,
     },
+    /// The store does not let us.
+    #[error("'{key}' in '{bucket}' is forbidden: {why}")]
+    Forbidden {
+        /// Bucket.
+        bucket: String,
+        /// Key.
+        key: String,
+        /// What the store said.
+        why: String,
+    },
     /// The store did not answer, or refused: what, and what to do.
     #[error("object storage is not available: {0}")]
     Unavailable(String),
@@ -90,6 +100,7 @@ impl ObjectsError {
             Self::NotFound { .. } => error_name::IMAGE_NOT_FOUND.name,
             Self::Superseded { .. } => error_name::IMAGE_SUPERSEDED.name,
             Self::TooLarge { .. } => error_name::IMAGE_TOO_LARGE.name,
+            Self::Forbidden { .. } => error_name::OBJECTS_FORBIDDEN.name,
             Self::Unavailable(_) => error_name::OBJECTS_UNAVAILABLE.name,
         }
     }

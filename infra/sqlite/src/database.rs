@@ -67,6 +67,31 @@ impl Database {
         })
     }
 
+    /// Opens an existing file for reading only, beside the process that writes it. Writes and
+    /// migrations get `Store.Closed`; `shutdown` leaves the file as it is.
+    pub fn open_read_only(path: impl AsRef<Path>) -> Result<Self, DatabaseError> {
+        let path = path.as_ref();
+        let options = Options::default();
+        let inner = Inner {
+            writes: Arc::new(Queue::new(1)),
+            reads: Arc::new(Queue::new(options.queue_capacity)),
+            readers: ReaderConfig {
+                path: path.to_owned(),
+                cache_kib: options.reader_cache_kib,
+                busy_timeout: options.busy_timeout,
+            },
+            threads: Mutex::new(Vec::new()),
+        };
+        inner.writes.close();
+        let connection = inner.readers.open()?;
+        check_owner(&connection, path)?;
+        let queue = Arc::clone(&inner.reads);
+        inner.spawn("sqlite-reader", move || reader::run(&connection, &queue))?;
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
+    }
+
     /// Queues a write and waits until it is durable. It runs once it is queued, even if this future
     /// is dropped; it must neither begin nor end a transaction.
     pub async fn write<T, E, F>(&self, work: F) -> Result<T, E>

@@ -23,7 +23,7 @@ pub(crate) struct BranchStates {
 pub const FUNCTION_PREFIX: &str = "safelight-";
 
 /// The functions that are no branch's: a branch of such a name would call one of them.
-const RESERVED: [&str; 7] = [
+pub(crate) const RESERVED: [&str; 7] = [
     "start", "validate", "route", "complete", "fail", "record", "alert",
 ];
 

@@ -112,6 +112,15 @@ impl SqliteQueue {
         queues: impl IntoIterator<Item = (String, QueueConfig)>,
     ) -> std::result::Result<Self, DatabaseError> {
         database.migrate("queue", MIGRATIONS)?;
+        Ok(Self::existing(database, clock, queues))
+    }
+
+    /// The queues of a database that has its tables already, such as one opened for reading only.
+    pub fn existing(
+        database: Database,
+        clock: Clock,
+        queues: impl IntoIterator<Item = (String, QueueConfig)>,
+    ) -> Self {
         let mut configs: BTreeMap<String, QueueConfig> = queues.into_iter().collect();
         let named: Vec<String> = configs
             .values()
@@ -127,11 +136,36 @@ impl SqliteQueue {
         let channels = configs
             .into_iter()
             .map(|(name, config)| (name, channel(config)));
-        Ok(Self {
+        Self {
             database,
             clock,
             channels: Arc::new(channels.collect()),
+        }
+    }
+
+    /// Deletes messages as [`Queue::delete`] does, in one write. A receipt that is not valid any more
+    /// is passed over: its message comes again and is dealt with as a duplicate.
+    pub async fn delete_batch(
+        &self,
+        queue: &str,
+        receipts: &[String],
+    ) -> std::result::Result<(), QueueError> {
+        self.channel(queue)?;
+        let receipts: Vec<Receipt> = receipts
+            .iter()
+            .filter_map(|receipt| Receipt::parse(receipt).ok())
+            .collect();
+        if receipts.is_empty() {
+            return Ok(());
+        }
+        let queue = queue.to_owned();
+        self.write(move |tx| {
+            for receipt in &receipts {
+                delete(tx, &queue, receipt)?;
+            }
+            Ok(())
         })
+        .await
     }
 
     /// Names and configurations of the queues.
@@ -347,6 +381,14 @@ impl SqliteQueue {
     }
 }
 
+/// Deletes the message that this receipt is of; says how many that were.
+fn delete(tx: &Connection, queue: &str, receipt: &Receipt) -> rusqlite::Result<usize> {
+    tx.prepare_cached(
+        "DELETE FROM messages WHERE place = ?1 AND receives = ?2 AND id = ?3 AND queue = ?4",
+    )?
+    .execute(params![receipt.place, receipt.receives, receipt.id, queue])
+}
+
 #[async_trait]
 impl Queue for SqliteQueue {
     async fn send(
@@ -394,16 +436,8 @@ impl Queue for SqliteQueue {
         self.channel(queue)?;
         let receipt = Receipt::parse(receipt)?;
         let queue = queue.to_owned();
-        self.write(move |tx| {
-            let deleted = tx
-                .prepare_cached(
-                    "DELETE FROM messages
-                     WHERE place = ?1 AND receives = ?2 AND id = ?3 AND queue = ?4",
-                )?
-                .execute(params![receipt.place, receipt.receives, receipt.id, queue])?;
-            one(deleted)
-        })
-        .await
+        self.write(move |tx| one(delete(tx, &queue, &receipt)?))
+            .await
     }
 
     async fn change_visibility(

@@ -42,6 +42,11 @@ impl SqliteRecord {
         Ok(Self { database })
     }
 
+    /// The record of a database that has its tables already, such as one opened for reading only.
+    pub const fn existing(database: Database) -> Self {
+        Self { database }
+    }
+
     async fn write<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T> + Send + 'static,

@@ -1,9 +1,7 @@
 //! A definition as text, and its hash.
 
-use std::fmt::Write as _;
-
+use safelight_schema::chain::digest_of;
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 
 /// The definition as it is committed: indented by two, with a newline at the end.
 pub fn render(definition: &Value) -> String {
@@ -13,14 +11,7 @@ pub fn render(definition: &Value) -> String {
 
 /// SHA-256 of the definition's RFC 8785 form, in hex: blanks and the order of keys do not change it.
 pub fn definition_hash(definition: &Value) -> String {
-    let bytes = serde_json_canonicalizer::to_vec(definition).unwrap_or_default();
-    Sha256::digest(&bytes)
-        .iter()
-        .fold(String::with_capacity(64), |mut hex, byte| {
-            // Writing to a String does not fail.
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
+    digest_of(definition)
 }
 
 #[cfg(test)]
@@ -37,14 +28,7 @@ mod tests {
             definition_hash(&one),
             definition_hash(&json!({"a": "x", "b": [2, 1]}))
         );
-        // SHA-256 of `{"a":"x","b":[1,2]}`.
-        let text = r#"{"a":"x","b":[1,2]}"#;
-        let expected: String = Sha256::digest(text)
-            .iter()
-            .fold(String::new(), |mut hex, byte| {
-                let _ = write!(hex, "{byte:02x}");
-                hex
-            });
+        let expected = safelight_schema::chain::sha256_hex(br#"{"a":"x","b":[1,2]}"#);
         assert_eq!(definition_hash(&one), expected);
     }
 }

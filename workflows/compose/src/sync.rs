@@ -1,5 +1,8 @@
-//! What is written from the branches' folders: the workflow, and the list of branches that
-//! `functions/all` links. Nothing else changes when a branch is added or removed.
+//! What is written from the branches' folders: the workflow, the workspace's members, and the list of
+//! branches that `functions/all` links. Nothing else changes when a branch is added or removed.
+//!
+//! The members are listed and not a glob: cargo refuses a folder of a glob that is no crate, and a
+//! branch in another language is none.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -16,7 +19,9 @@ use crate::render::render;
 pub const TRUNK: &str = "workflows/trunk.asl.json";
 /// The composed workflow, seen from the root.
 pub const IMAGE: &str = "workflows/image.asl.json";
-/// The manifest with the generated block, seen from the root.
+/// The workspace's manifest with the generated block, seen from the root.
+pub const WORKSPACE: &str = "Cargo.toml";
+/// The manifest of `functions/all` with the generated block, seen from the root.
 pub const ALL_MANIFEST: &str = "functions/all/Cargo.toml";
 /// The generated list of branches, seen from the root.
 pub const ALL_BRANCHES: &str = "functions/all/src/branches.rs";
@@ -101,10 +106,20 @@ pub fn plan(root: &Path) -> Result<Plan, SyncError> {
     let folders = BranchFolder::read_all(&root.join(BRANCHES))?;
     let definition = compose(&trunk(root)?, &folders)?;
     let rust = rust_branches(root, &folders)?;
-    let manifest = read(root, ALL_MANIFEST)?;
+    let member = |branch: &str| format!("\"{BRANCHES}/{branch}\",");
+    let dependency = |branch: &str| {
+        format!(
+            "{} = {{ path = \"../branches/{branch}\" }}",
+            package_of(branch)
+        )
+    };
     let wanted = [
         (IMAGE, render(&definition)),
-        (ALL_MANIFEST, with_block(root, &manifest, &rust)?),
+        (WORKSPACE, with_block(root, WORKSPACE, &rust, member)?),
+        (
+            ALL_MANIFEST,
+            with_block(root, ALL_MANIFEST, &rust, dependency)?,
+        ),
         (ALL_BRANCHES, branches_source(&folders)),
     ];
     let changes = wanted
@@ -171,30 +186,34 @@ fn package_of(branch: &str) -> String {
 
 const PACKAGE_PREFIX: &str = "safelight-branch-";
 
-/// The manifest of `functions/all` with the lines between the two comments written again.
-fn with_block(root: &Path, manifest: &str, rust: &BTreeSet<String>) -> Result<String, SyncError> {
+/// A manifest with the lines between the two comments written again, a line a branch.
+fn with_block(
+    root: &Path,
+    file: &str,
+    rust: &BTreeSet<String>,
+    line: impl Fn(&str) -> String,
+) -> Result<String, SyncError> {
+    let manifest = read(root, file)?;
     let parts = manifest.split_once(BLOCK_BEGIN).and_then(|(before, rest)| {
         let (_, after) = rest.split_once(BLOCK_END)?;
         Some((before, after))
     });
     let Some((before, after)) = parts else {
         return Err(SyncError::Content {
-            path: root.join(ALL_MANIFEST),
-            problem: format!(
-                "the lines '{BLOCK_BEGIN}' and '{BLOCK_END}' are missing below [dependencies]"
-            ),
+            path: root.join(file),
+            problem: format!("the lines '{BLOCK_BEGIN}' and '{BLOCK_END}' are missing"),
         });
     };
+    // The lines stand as far in as the comments do.
+    let indent = before.rsplit('\n').next().unwrap_or_default();
     let mut lines = String::new();
     for branch in rust {
         // Writing to a String does not fail.
-        let _ = writeln!(
-            lines,
-            "{} = {{ path = \"../branches/{branch}\" }}",
-            package_of(branch)
-        );
+        let _ = writeln!(lines, "{indent}{}", line(branch));
     }
-    Ok(format!("{before}{BLOCK_BEGIN}\n{lines}{BLOCK_END}{after}"))
+    Ok(format!(
+        "{before}{BLOCK_BEGIN}\n{lines}{indent}{BLOCK_END}{after}"
+    ))
 }
 
 /// `branches.rs` of `functions/all`.
@@ -276,6 +295,9 @@ mod tests {
     const ALL: &str = "[package]\nname = \"safelight-functions\"\n\n[dependencies]\nserde = \"1\"\n\
         # Branches: written by `safelight branch sync`.\n# End of branches.\n\n[lints]\nworkspace = true\n";
 
+    const MEMBERS: &str = "[workspace]\nmembers = [\n    \"schema\",\n    \
+        # Branches: written by `safelight branch sync`.\n    # End of branches.\n    \"apps/cli\",\n]\n";
+
     fn repository() -> tempfile::TempDir {
         let root = tempfile::tempdir().unwrap();
         for folder in [BRANCHES, "workflows", "functions/all/src"] {
@@ -283,6 +305,7 @@ mod tests {
         }
         std::fs::write(root.path().join(TRUNK), crate::TRUNK_ASL).unwrap();
         std::fs::write(root.path().join(ALL_MANIFEST), ALL).unwrap();
+        std::fs::write(root.path().join(WORKSPACE), MEMBERS).unwrap();
         root
     }
 
@@ -303,6 +326,8 @@ mod tests {
             std::fs::write(folder.join("Cargo.toml"), manifest).unwrap();
         }
     }
+
+    const FILES: [&str; 4] = [IMAGE, WORKSPACE, ALL_MANIFEST, ALL_BRANCHES];
 
     fn lock(root: &Path, branches: &[&str]) {
         let mut text = String::new();
@@ -342,7 +367,7 @@ mod tests {
         add(root, "blur", false);
         add(root, "ocr", true);
         let added = plan(root).unwrap();
-        assert_eq!(added.changes.len(), 3);
+        assert_eq!(added.changes.len(), 4);
         assert_eq!(added.branches, ["blur", "ocr", "sepia"]);
         assert!(added.lock_is_stale);
         added.write(root).unwrap();
@@ -354,6 +379,12 @@ mod tests {
         let manifest = text(root, ALL_MANIFEST);
         assert!(manifest.contains("safelight-branch-blur = { path = \"../branches/blur\" }"));
         assert!(manifest.contains("[lints]") && !manifest.contains("ocr"));
+        assert_eq!(
+            text(root, WORKSPACE),
+            "[workspace]\nmembers = [\n    \"schema\",\n    \
+             # Branches: written by `safelight branch sync`.\n    \"functions/branches/blur\",\n    \
+             \"functions/branches/sepia\",\n    # End of branches.\n    \"apps/cli\",\n]\n"
+        );
         let source = text(root, ALL_BRANCHES);
         assert!(source.contains("safelight_branch_blur::FUNCTION"));
         assert!(source.contains("branches/ocr/branch.json") && !source.contains("branch_ocr"));

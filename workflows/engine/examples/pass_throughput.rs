@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use safelight_engine::{
-    CreateStateMachine, DispatchedTask, Engine, EngineOptions, StartExecution, TaskRunner,
+    CreateStateMachine, DispatchedTask, Engine, EngineError, EngineOptions, HistoryQuery,
+    StartExecution, TaskRunner,
 };
-use safelight_sqlite::{Database, Options};
+use safelight_sqlite::{Database, DatabaseError, Options};
 use serde_json::{Map, Value, json};
 
 struct NoTasks;
@@ -48,7 +49,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
                 loop {
                     let number = next.fetch_add(1, Ordering::Relaxed);
                     if number >= executions {
-                        return Ok(());
+                        return Ok::<_, EngineError>(());
                     }
                     let request = StartExecution {
                         state_machine_arn: machine.clone(),
@@ -61,19 +62,40 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         })
         .collect();
     for starter in starters {
-        starter
-            .await?
-            .map_err(|error: safelight_engine::EngineError| error)?;
+        starter.await??;
     }
-    let seconds = begun.elapsed().as_secs_f64();
+    let measured = (begun.elapsed().as_secs_f64(), cpu_seconds() - cpu);
+    let last = last_arn(&machine, executions);
+    let query = HistoryQuery {
+        reverse: false,
+        from: None,
+        limit: 100,
+    };
+    let events = handle.history(&last, query).await?.events.len();
+    let succeeded: i64 = database
+        .read(|connection| -> Result<i64, DatabaseError> {
+            let sql = "SELECT count(*) FROM executions WHERE status = 'SUCCEEDED'";
+            Ok(connection.query_row(sql, [], |row| row.get(0))?)
+        })
+        .await?;
+    let (seconds, cpu) = measured;
+    println!("{succeeded} succeeded; {events} history events each");
     println!(
         "{executions} executions of ten Pass states, {concurrency} at a time: {seconds:.2} s, {:.0} executions/s, {:.2} CPU s, {} KiB resident",
         executions as f64 / seconds,
-        cpu_seconds() - cpu,
+        cpu,
         resident_kib(),
     );
     engine.shutdown();
     Ok(())
+}
+
+fn last_arn(machine: &str, executions: usize) -> String {
+    let last = executions.saturating_sub(1);
+    format!(
+        "{}:execution-{last}",
+        machine.replace(":stateMachine:", ":execution:")
+    )
 }
 
 fn ten_passes() -> Value {

@@ -1,6 +1,7 @@
 //! Opening and closing the engine.
 
 use std::collections::{HashMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
@@ -123,9 +124,10 @@ impl Engine {
             in_flight: None,
             stopping: false,
         };
+        let shared = Arc::clone(&handle.shared);
         let thread = std::thread::Builder::new()
             .name("engine".to_owned())
-            .spawn(move || run_loop.run())
+            .spawn(move || watch_over(&shared, || run_loop.run()))
             .map_err(|error| DatabaseError::NotOpened(format!("no thread: {error}")))?;
         Ok(Self {
             handle,
@@ -152,6 +154,17 @@ impl Engine {
         {
             let _ = thread.join();
         }
+    }
+}
+
+/// Runs the loop; if it panics (a runner's or a hook's fault), whoever waits is told.
+fn watch_over(shared: &Shared, run: impl FnOnce()) {
+    if catch_unwind(AssertUnwindSafe(run)).is_err() {
+        tracing::error!("the engine stops: a runner panicked; open it again to go on");
+        shared.condition.send_modify(|condition| {
+            condition.halted = Some(DatabaseError::Panicked("the engine's thread".to_owned()));
+            condition.ended = true;
+        });
     }
 }
 

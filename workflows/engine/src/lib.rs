@@ -58,7 +58,9 @@ pub use handle::{EngineHandle, StartExecution, Started, StopExecution};
 pub use machine::{
     CreateStateMachine, StateMachineDescription, StateMachineSummary, UpdateStateMachine, Updated,
 };
-pub use query::{ExecutionDescription, ExecutionSummary, HistoryPage, HistoryQuery};
+pub use query::{
+    ExecutionDescription, ExecutionSummary, HistoryPage, HistoryQuery, execution_statuses,
+};
 pub use safelight_decider::{ExecutionStatus, HistoryEvent};
 pub use status::{StatusChange, StatusHook};
 pub use task::{DispatchedTask, TaskCompletion, TaskRunner};

@@ -1,8 +1,11 @@
 //! What can be asked about executions: read from the database, finished or not.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use safelight_decider::{ExecutionStatus, HistoryEvent};
+use safelight_sqlite::Database;
 
 use crate::error::EngineError;
 use crate::machine::date;
@@ -161,6 +164,19 @@ pub(crate) fn list(
         })?
         .collect::<Result<_, _>>()?;
     Ok(rows)
+}
+
+/// Name and status of every execution, for who reads the database beside the engine.
+pub async fn execution_statuses(
+    database: &Database,
+) -> Result<BTreeMap<String, ExecutionStatus>, EngineError> {
+    database
+        .read(|connection| {
+            let mut statement = connection.prepare_cached("SELECT name, status FROM executions")?;
+            let rows = statement.query_map([], |row| Ok((row.get(0)?, status(row, 1)?)))?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+        .await
 }
 
 /// A page of an execution's history.

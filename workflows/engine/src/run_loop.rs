@@ -23,8 +23,9 @@ use crate::timers::Timers;
 
 /// Messages taken in before a write is begun.
 const MESSAGES_PER_TURN: usize = 4096;
-/// Events that one execution may add before the others get a turn.
-const EVENTS_PER_TURN: usize = 512;
+/// Events that one execution may add before the others get a turn, and before a write: each may carry
+/// 256 KiB, so this bounds the memory of a write.
+const EVENTS_PER_TURN: usize = 128;
 /// The longest sleep: a wall clock that was set is noticed within it.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
@@ -90,7 +91,7 @@ impl Loop {
 
     /// Waits for messages and takes in what is there; an error is the store's.
     fn take_messages(&mut self) -> Result<(), DatabaseError> {
-        let sleep = if self.ready.is_empty() {
+        let sleep = if self.ready.is_empty() || self.in_flight.is_some() {
             self.timers.next().map_or(LONGEST_SLEEP, |at| {
                 (at - self.shared.clock.now())
                     .to_std()
@@ -283,7 +284,11 @@ impl Loop {
         self.arm(arn);
     }
 
+    /// Goes on with long turns, but not ahead of the disk: what is unsaved stays bounded.
     fn run_ready(&mut self) {
+        if self.in_flight.is_some() {
+            return;
+        }
         for _ in 0..self.ready.len() {
             if let Some(arn) = self.ready.pop_front() {
                 self.turn(&arn);

@@ -611,3 +611,101 @@ async fn history_is_read_in_pages_both_ways() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tasks_start_costs_no_write_but_is_not_kept_for_ever() {
+    let folder = tempfile::tempdir().unwrap();
+    let commits = Arc::new(AtomicU64::new(0));
+    let seen = Arc::clone(&commits);
+    let runner = Runner::keeping();
+    let host = Host::open_with(
+        &folder,
+        runner.clone(),
+        clock(),
+        Some(Arc::new(move |number| seen.store(number, Ordering::SeqCst))),
+        EngineOptions::default(),
+    );
+    let machine = host.create("m", &task(json!({}))).await;
+    let handle = host.handle();
+    let quick = handle
+        .start_execution(start_of(&machine, "quick", "{}"))
+        .await
+        .unwrap();
+    let before = commits.load(Ordering::SeqCst);
+    let completion = runner.task(0).await.completion;
+    completion.started();
+    completion.succeeded(json!(1));
+    until(|| (handle.open_executions() == 0).then_some(())).await;
+    assert_eq!(commits.load(Ordering::SeqCst), before + 1);
+    assert!(types(&host.history(&quick.execution_arn).await).contains(&"TaskStarted".to_owned()));
+
+    let slow = handle
+        .start_execution(start_of(&machine, "slow", "{}"))
+        .await
+        .unwrap();
+    runner.task(1).await.completion.started();
+    let mut found = types(&host.history(&slow.execution_arn).await);
+    while found.last().map(String::as_str) != Some("TaskStarted") {
+        host.clock.advance(TimeDelta::milliseconds(100));
+        found = types(&host.history(&slow.execution_arn).await);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_loop_without_end_ends_and_starves_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let host = Host::open(&folder, Runner::keeping(), clock());
+    let definition = json!({"QueryLanguage": "JSONata", "StartAt": "A", "States": {
+        "A": {"Type": "Pass", "Next": "B"}, "B": {"Type": "Choice", "Choices": [{"Condition": "{% false %}", "Next": "C"}], "Default": "A"},
+        "C": {"Type": "Succeed"}}});
+    let endless = host.create("endless", &definition).await;
+    let short = host.create("short", &passes(2)).await;
+    let handle = host.handle();
+    let endless = handle
+        .start_execution(start_of(&endless, "n", "{}"))
+        .await
+        .unwrap();
+    let short = handle
+        .start_execution(start_of(&short, "n", "{}"))
+        .await
+        .unwrap();
+    let found = handle
+        .describe_execution(&short.execution_arn)
+        .await
+        .unwrap();
+    assert_eq!(found.status, ExecutionStatus::Succeeded);
+    let found = host.finish(&endless.execution_arn).await;
+    assert_eq!(found.status, ExecutionStatus::Failed);
+    assert_eq!(found.error.as_deref(), Some("States.Runtime"));
+    assert_eq!(host.history(&endless.execution_arn).await.len(), 25_000);
+}
+
+struct Panics;
+
+impl safelight_engine::TaskRunner for Panics {
+    fn dispatch(&self, _: safelight_engine::DispatchedTask) {
+        panic!("asked to");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_runner_that_panics_stops_the_engine_and_nothing_hangs() {
+    let folder = tempfile::tempdir().unwrap();
+    let host = Host::open(&folder, Arc::new(Panics), clock());
+    let machine = host.create("m", &task(json!({}))).await;
+    let handle = host.handle();
+    // The start may be acknowledged or not; it is durable either way.
+    drop(handle.start_execution(start_of(&machine, "n", "{}")).await);
+    assert_eq!(handle.stopped().await.unwrap_err().name(), "Store.Panicked");
+    assert!(
+        handle
+            .start_execution(start_of(&machine, "later", "{}"))
+            .await
+            .is_err()
+    );
+    drop(host);
+    let runner = Runner::new(|_| Some(Ok(json!("done"))));
+    let host = Host::open(&folder, runner, clock());
+    let arn = machine.replace(":stateMachine:", ":execution:") + ":n";
+    assert_eq!(host.finish(&arn).await.output.as_deref(), Some(r#""done""#));
+}

@@ -23,11 +23,12 @@ struct CreateRequest {
     tracing_configuration: Option<Value>,
     #[serde(default)]
     publish: bool,
+    version_description: Option<String>,
 }
 
 pub(super) async fn create(engine: &EngineHandle, body: &Value) -> Answer {
     let request: CreateRequest = request(body)?;
-    refuse_versions(request.publish)?;
+    refuse_versions(request.publish, request.version_description.is_some())?;
     let created = engine
         .create_state_machine(CreateStateMachine {
             configuration: configuration(
@@ -56,11 +57,12 @@ struct UpdateRequest {
     tracing_configuration: Option<Value>,
     #[serde(default)]
     publish: bool,
+    version_description: Option<String>,
 }
 
 pub(super) async fn update(engine: &EngineHandle, body: &Value) -> Answer {
     let request: UpdateRequest = request(body)?;
-    refuse_versions(request.publish)?;
+    refuse_versions(request.publish, request.version_description.is_some())?;
     let configured =
         request.logging_configuration.is_some() || request.tracing_configuration.is_some();
     let updated = engine
@@ -230,15 +232,25 @@ fn described(found: &StateMachineDescription) -> Map<String, Value> {
 /// Logging and tracing as one text that is equal when they are. They are kept and told; this engine
 /// writes no logs to CloudWatch and no traces to X-Ray.
 fn configuration(logging: Option<Value>, tracing: Option<Value>) -> String {
-    let default = || json!({"level": "OFF", "includeExecutionData": false});
+    let mut logs = Map::new();
+    logs.insert("level".to_owned(), json!("OFF"));
+    logs.insert("includeExecutionData".to_owned(), json!(false));
+    if let Some(Value::Object(logging)) = logging {
+        logs.extend(logging);
+    }
     json!({
-        "loggingConfiguration": logging.unwrap_or_else(default),
+        "loggingConfiguration": logs,
         "tracingConfiguration": tracing.unwrap_or_else(|| json!({"enabled": false})),
     })
     .to_string()
 }
 
-fn refuse_versions(publish: bool) -> Result<(), Fault> {
+fn refuse_versions(publish: bool, described: bool) -> Result<(), Fault> {
+    if described && !publish {
+        return Err(Fault::validation(
+            "Version description can only be set when publish is true",
+        ));
+    }
     if publish {
         return Err(Fault::validation(
             "publish: versions are not offered here: leave it out",

@@ -14,4 +14,7 @@
 
 pub mod compress;
 
+mod handler;
+
 pub use compress::{BranchError, Details, Outcome, Settings, run};
+pub use handler::FUNCTION;

@@ -13,4 +13,7 @@
 
 pub mod thumbnail;
 
+mod handler;
+
+pub use handler::FUNCTION;
 pub use thumbnail::{Animated, BranchError, Details, Outcome, Settings, run};

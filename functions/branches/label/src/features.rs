@@ -1,0 +1,260 @@
+//! A small picture, and what is measured on it.
+
+use safelight_pixels::{
+    Channels, Decoded, Filter, Orientation, PixelError, Samples, colour, resize,
+};
+
+/// Longest side of the picture that is measured, in pixels.
+pub const LONGEST_SIDE: u32 = 512;
+/// Number of features that the model reads.
+pub const COUNT: usize = 10;
+
+/// A small sRGB picture; transparency apart.
+#[derive(Debug, Clone)]
+pub struct Small {
+    /// Width in pixels.
+    pub width: usize,
+    /// Height in pixels.
+    pub height: usize,
+    /// Red, green, blue of each pixel, not premultiplied.
+    pub rgb: Vec<[u8; 3]>,
+    /// Alpha of each pixel; empty where all are opaque.
+    pub alpha: Vec<u8>,
+}
+
+impl Small {
+    /// The measured picture of a decoded image: box-filtered, upright, sRGB.
+    pub fn of(decoded: Decoded) -> Result<Self, PixelError> {
+        let pixels = &decoded.pixels;
+        let longest = pixels.width().max(pixels.height());
+        let side = |side: u32| {
+            let scaled = u64::from(side) * u64::from(LONGEST_SIDE) / u64::from(longest);
+            (scaled as u32).max(1)
+        };
+        let small = if longest > LONGEST_SIDE {
+            resize(
+                pixels,
+                side(pixels.width()),
+                side(pixels.height()),
+                Filter::Box,
+            )?
+        } else {
+            pixels.clone()
+        };
+        let orientation: Orientation = decoded.orientation;
+        let format = decoded.source.format;
+        let icc = decoded.metadata.icc.clone();
+        drop(decoded);
+        let small = colour::to_srgb8(orientation.apply(small), icc.as_deref(), format)?;
+        let (width, height) = (small.width() as usize, small.height() as usize);
+        let opaque = small.is_opaque();
+        let small = small.into_colour();
+        let count = small.channels().count();
+        let has_alpha = small.channels() == Channels::Rgba && !opaque;
+        let Samples::Eight(samples) = small.into_samples() else {
+            return Err(PixelError::EncodeFailed {
+                format,
+                cause: "16-bit samples after conversion to 8".to_owned(),
+            });
+        };
+        Ok(Self {
+            width,
+            height,
+            rgb: samples
+                .chunks_exact(count)
+                .map(|pixel| [pixel[0], pixel[1], pixel[2]])
+                .collect(),
+            alpha: if has_alpha {
+                samples.chunks_exact(4).map(|pixel| pixel[3]).collect()
+            } else {
+                Vec::new()
+            },
+        })
+    }
+
+    /// Whether a pixel is more visible than not.
+    pub fn visible(&self, at: usize) -> bool {
+        self.alpha.get(at).is_none_or(|&alpha| alpha >= 128)
+    }
+
+    /// Luma (ITU-R BT.709 weights on the coded values) of each pixel, 0 to 255.
+    pub fn luma(&self) -> Vec<f32> {
+        self.rgb.iter().map(|&rgb| luma(rgb)).collect()
+    }
+}
+
+/// Luma of a colour, 0 to 255.
+pub fn luma([red, green, blue]: [u8; 3]) -> f32 {
+    0.2126 * f32::from(red) + 0.7152 * f32::from(green) + 0.0722 * f32::from(blue)
+}
+
+/// Largest minus smallest channel, 0 to 255.
+pub fn chroma(rgb: [u8; 3]) -> u8 {
+    let [red, green, blue] = rgb;
+    red.max(green).max(blue) - red.min(green).min(blue)
+}
+
+/// What the labels are made of.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Features {
+    /// The model's input; each from 0 to 1. In order: share of neighbours that are equal (to 1/255),
+    /// that differ a little (2 to 24), that differ much (above 48); number of different colours
+    /// (logarithmic); share of the most frequent colour and of the four most frequent; share of
+    /// paper (bright, colourless); share of ink that is thin; rhythm of inked and empty rows; mean
+    /// chroma.
+    pub model: [f64; COUNT],
+    /// 99th percentile of chroma, 0 to 255.
+    pub chroma_p99: f64,
+    /// Median of luma, 0 to 255.
+    pub luma_median: f64,
+    /// 90th percentile of luma, 0 to 255.
+    pub luma_p90: f64,
+    /// Share of pixels that are not fully opaque, 0 to 1.
+    pub transparent: f64,
+}
+
+/// Measures a picture.
+pub fn measure(small: &Small) -> Features {
+    let visible: Vec<usize> = (0..small.rgb.len())
+        .filter(|&at| small.visible(at))
+        .collect();
+    let n = visible.len().max(1) as f64;
+    let neighbours = neighbours(small);
+
+    let (mut fine, mut coarse) = (vec![0u32; 1 << 15], vec![0u32; 1 << 12]);
+    let (mut lumas, mut chromas) = ([0u32; 256], [0u32; 256]);
+    let (mut paper, mut chroma_sum) = (0u32, 0u64);
+    for &at in &visible {
+        let rgb = small.rgb[at];
+        fine[bin(rgb, 5)] += 1;
+        coarse[bin(rgb, 4)] += 1;
+        let (luma, chroma) = (luma(rgb).round() as usize, chroma(rgb));
+        lumas[luma.min(255)] += 1;
+        chromas[usize::from(chroma)] += 1;
+        paper += u32::from(luma > 200 && chroma < 24);
+        chroma_sum += u64::from(chroma);
+    }
+    let different = fine.iter().filter(|&&count| count > 0).count() as f64;
+    let mut sorted = coarse.clone();
+    sorted.sort_unstable_by(|a, b| b.cmp(a));
+    let top = |count: usize| f64::from(sorted[..count].iter().sum::<u32>()) / n;
+    let (thin, rhythm) = ink(small);
+    let transparent = small.alpha.iter().filter(|&&alpha| alpha < 250).count() as f64
+        / small.rgb.len().max(1) as f64;
+    Features {
+        model: [
+            neighbours[0],
+            neighbours[1],
+            neighbours[2],
+            (1.0 + different).log2() / 15.0,
+            top(1),
+            top(4),
+            f64::from(paper) / n,
+            thin,
+            rhythm,
+            chroma_sum as f64 / n / 255.0,
+        ],
+        chroma_p99: percentile(&chromas, 0.99),
+        luma_median: percentile(&lumas, 0.5),
+        luma_p90: percentile(&lumas, 0.9),
+        transparent,
+    }
+}
+
+fn bin([red, green, blue]: [u8; 3], bits: u32) -> usize {
+    let part = |value: u8| usize::from(value >> (8 - bits));
+    part(red) << (2 * bits) | part(green) << bits | part(blue)
+}
+
+/// The value below which a share of a histogram lies.
+pub(crate) fn percentile(histogram: &[u32; 256], share: f64) -> f64 {
+    let total: u64 = histogram.iter().map(|&count| u64::from(count)).sum();
+    let wanted = total as f64 * share;
+    let mut sum = 0u64;
+    for (value, &count) in histogram.iter().enumerate() {
+        sum += u64::from(count);
+        if count > 0 && sum as f64 >= wanted {
+            return value as f64;
+        }
+    }
+    0.0
+}
+
+/// Shares of horizontal and vertical neighbours that are equal, a little different, very different.
+fn neighbours(small: &Small) -> [f64; 3] {
+    let mut counts = [0u64; 3];
+    let mut total = 0u64;
+    for y in 0..small.height {
+        for x in 0..small.width {
+            let at = y * small.width + x;
+            if !small.visible(at) {
+                continue;
+            }
+            for (there, inside) in [
+                (at + 1, x + 1 < small.width),
+                (at + small.width, y + 1 < small.height),
+            ] {
+                if !inside || !small.visible(there) {
+                    continue;
+                }
+                total += 1;
+                match difference(small.rgb[at], small.rgb[there]) {
+                    0..=1 => counts[0] += 1,
+                    2..=24 => counts[1] += 1,
+                    49.. => counts[2] += 1,
+                    _ => {}
+                }
+            }
+        }
+    }
+    counts.map(|count| count as f64 / total.max(1) as f64)
+}
+
+/// The largest difference of a channel.
+fn difference(a: [u8; 3], b: [u8; 3]) -> u8 {
+    a.iter()
+        .zip(b)
+        .map(|(a, b)| a.abs_diff(b))
+        .max()
+        .unwrap_or(0)
+}
+
+/// Ink is what differs from the most frequent colour by more than 64. Returns the share of ink that
+/// is thin (gone when every pixel needs ink on all four sides two pixels away), and the rhythm of
+/// inked and empty rows: changes between them, where eight rows a change is 1.
+fn ink(small: &Small) -> (f64, f64) {
+    let mut counts = std::collections::BTreeMap::<usize, u32>::new();
+    for at in (0..small.rgb.len()).filter(|&at| small.visible(at)) {
+        *counts.entry(bin(small.rgb[at], 4)).or_default() += 1;
+    }
+    let Some((&mode, _)) = counts.iter().max_by_key(|&(_, &count)| count) else {
+        return (0.0, 0.0);
+    };
+    let middle = |shift: usize| ((mode >> shift & 15) * 16 + 8) as u8;
+    let paper = [middle(8), middle(4), middle(0)];
+    let inked: Vec<bool> = (0..small.rgb.len())
+        .map(|at| small.visible(at) && difference(small.rgb[at], paper) > 64)
+        .collect();
+    let (width, height) = (small.width, small.height);
+    let total = inked.iter().filter(|&&ink| ink).count();
+    if total == 0 {
+        return (0.0, 0.0);
+    }
+    let mut thick = 0usize;
+    for y in 2..height.saturating_sub(2) {
+        for x in 2..width.saturating_sub(2) {
+            let at = y * width + x;
+            let all = [at, at - 2, at + 2, at - 2 * width, at + 2 * width];
+            thick += usize::from(all.iter().all(|&at| inked[at]));
+        }
+    }
+    let rows: Vec<bool> = inked
+        .chunks_exact(width)
+        .map(|row| row.iter().filter(|&&ink| ink).count() * 100 > width)
+        .collect();
+    let changes = rows.windows(2).filter(|pair| pair[0] != pair[1]).count();
+    (
+        1.0 - thick as f64 / total as f64,
+        (changes as f64 * 8.0 / height as f64).min(1.0),
+    )
+}

@@ -6,6 +6,8 @@ use std::future::Future;
 use safelight_schema::chain::sha256_hex;
 use safelight_schema::task::{BranchInput, BranchOutput};
 use safelight_schema::{EventData, ImageFacts, ImageRef, Lane, ObjectRef, Pointer, error_name};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::adapters::Adapters;
@@ -14,6 +16,54 @@ use crate::function::Handler;
 use crate::payload;
 use crate::results::{self, Origin, Stored};
 use crate::task::{Done, Failure, Recorded, Task, TaskCall};
+
+/// The settings that every branch may have beside its own.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Common {
+    /// Largest object that is read, bytes.
+    pub max_bytes: u64,
+    /// Most megapixels of one frame that are decoded.
+    pub max_megapixels: f64,
+    /// Memory for decoded pixels, MiB; keep it well below `memory_mb` of `branch.json`.
+    pub max_decoded_mb: u32,
+    /// Most frames or pages that are decoded.
+    pub max_frames: u32,
+}
+
+impl Default for Common {
+    fn default() -> Self {
+        Self {
+            max_bytes: 512 << 20,
+            max_megapixels: 100.0,
+            max_decoded_mb: 768,
+            max_frames: 1_000,
+        }
+    }
+}
+
+/// The settings of branch `name`: those that every branch has, and its own, in one flat section.
+pub fn settings<S: DeserializeOwned + Default>(
+    adapters: &Adapters,
+    name: &str,
+) -> Result<(Common, S), FunctionError> {
+    const NAMES: [&str; 4] = [
+        "max_bytes",
+        "max_megapixels",
+        "max_decoded_mb",
+        "max_frames",
+    ];
+    let (mut common, mut own) = (adapters.clone(), adapters.clone());
+    if let Value::Object(fields) = &adapters.settings {
+        let (shared, rest) = fields
+            .clone()
+            .into_iter()
+            .partition(|(field, _)| NAMES.contains(&field.as_str()));
+        common.settings = Value::Object(shared);
+        own.settings = Value::Object(rest);
+    }
+    Ok((common.settings(name)?, own.settings(name)?))
+}
 
 /// One file that a branch made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -168,5 +218,109 @@ impl<B> BranchTask<B> {
             }
         }
         Ok(outputs)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Bench, facts, image, invocation, task_event};
+
+    /// Writes what it read, and its length.
+    struct Copy;
+
+    impl Branch for Copy {
+        fn max_bytes(&self) -> u64 {
+            10
+        }
+
+        async fn work(&self, picture: Picture) -> Result<Work, FunctionError> {
+            Ok(Work {
+                details: json!({ "length": picture.bytes.len() }),
+                artifacts: vec![Artifact {
+                    name: "copy.bin".into(),
+                    media_type: "application/octet-stream".into(),
+                    bytes: picture.bytes,
+                }],
+            })
+        }
+    }
+
+    async fn call(bench: &Bench, image: &ImageRef) -> Result<Value, FunctionError> {
+        let input = BranchInput {
+            branch: "copy".into(),
+            version: "1".into(),
+            facts: facts(),
+        };
+        let event = task_event("copy/Run", 0, image, &input);
+        handler("copy", bench.adapters(), Copy)
+            .handle(event, &invocation())
+            .await
+    }
+
+    #[tokio::test]
+    async fn results_and_their_event_are_written_once() {
+        let bench = Bench::new();
+        bench.objects.put("photos", "a.jpg", b"pixels");
+        let first = call(&bench, &image("a.jpg")).await.unwrap();
+        let again = call(&bench, &image("a.jpg")).await.unwrap();
+        assert_eq!(first, again);
+        assert_eq!(first["outputs"][0]["key"], "results/copy/a.jpg/copy.bin");
+        let lane = bench.lane("x-1", &Lane::Branch("copy".into())).await;
+        assert_eq!(lane.len(), 3);
+        let EventData::BranchCompleted { input_sha256, .. } = &lane[1].data else {
+            panic!("{lane:?}")
+        };
+        assert_eq!(*input_sha256, sha256_hex(b"pixels"));
+        assert_eq!((bench.record.appends(), bench.objects.writes()), (2, 1));
+        assert_eq!(bench.record.pointers("x-1")[0].sk, "P#B#copy");
+    }
+
+    #[tokio::test]
+    async fn a_superseded_version_succeeds_without_outputs() {
+        let bench = Bench::new();
+        bench.objects.put("photos", "a.jpg", b"pixels");
+        call(&bench, &image("a.jpg")).await.unwrap();
+        let other = Bench {
+            record: std::sync::Arc::default(),
+            ..bench.clone()
+        };
+        let mut older = image("a.jpg");
+        older.sequencer = Some("0000".into());
+        let answer = call(&other, &older).await.unwrap();
+        assert_eq!(answer["outputs"], json!([]));
+        assert_eq!(answer["details"]["superseded"], "copy.bin");
+    }
+
+    #[tokio::test]
+    async fn a_large_object_and_another_branch_are_refused() {
+        let bench = Bench::new();
+        bench.objects.put("photos", "a.jpg", b"more than ten bytes");
+        let error = call(&bench, &image("a.jpg")).await.unwrap_err();
+        assert_eq!(error.name(), "Image.TooLarge");
+        let input = json!({ "branch": "paste", "version": "1", "facts": facts() });
+        let event = task_event("paste/Run", 0, &image("a.jpg"), &input);
+        let error = handler("copy", bench.adapters(), Copy)
+            .handle(event, &invocation())
+            .await
+            .unwrap_err();
+        assert_eq!(error.name(), "Input.Invalid");
+    }
+
+    #[test]
+    fn common_and_own_settings_share_one_section() {
+        #[derive(Debug, Default, PartialEq, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        struct Own {
+            quality: u8,
+        }
+        let mut adapters = Bench::new().adapters();
+        let (common, own) = settings::<Own>(&adapters, "copy").unwrap();
+        assert_eq!((common, own), (Common::default(), Own::default()));
+        adapters.settings = json!({ "max_bytes": 3, "quality": 4 });
+        let (common, own) = settings::<Own>(&adapters, "copy").unwrap();
+        assert_eq!((common.max_bytes, own.quality), (3, 4));
+        adapters.settings = json!({ "max_byte": 3 });
+        assert!(settings::<Own>(&adapters, "copy").is_err());
     }
 }

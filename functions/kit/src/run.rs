@@ -35,7 +35,7 @@ pub enum RunError {
 }
 
 /// Runs `function` on a current-thread runtime of its own until the Runtime API goes away.
-pub fn run(function: &Function, adapters: Adapters) -> Result<(), RunError> {
+pub fn run(function: Function, adapters: Adapters) -> Result<(), RunError> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?
@@ -43,7 +43,7 @@ pub fn run(function: &Function, adapters: Adapters) -> Result<(), RunError> {
 }
 
 /// Runs `function` on the caller's runtime until the Runtime API goes away.
-pub async fn serve(function: &Function, adapters: Adapters) -> Result<(), RunError> {
+pub async fn serve(function: Function, adapters: Adapters) -> Result<(), RunError> {
     let name = function.name;
     let handler: Arc<dyn Handler> = Arc::from((function.build)(adapters)?);
     let service = lambda_runtime::service_fn(move |event: LambdaEvent<Value>| {

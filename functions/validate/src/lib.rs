@@ -18,10 +18,12 @@ mod detect;
 mod error;
 mod exif;
 mod formats;
+mod handler;
 pub mod policy;
 mod prober;
 mod source;
 
 pub use error::HeaderError;
+pub use handler::FUNCTION;
 pub use policy::{ExtensionAction, Policy, PolicyError, Warning};
 pub use prober::{MAX_BYTES, MAX_READS, Prober, Step, probe_slice, probe_with};

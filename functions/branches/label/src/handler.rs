@@ -101,13 +101,13 @@ impl Branch for Label {
                 let answer = service.detect(&picture.image, &picture.bytes).await?;
                 from_service(&answer)
             }
-            None => self.from_pixels(&picture),
+            None => self.by_pixels(&picture),
         }
     }
 }
 
 impl Label {
-    fn from_pixels(&self, picture: &Picture) -> Result<Work, FunctionError> {
+    fn by_pixels(&self, picture: &Picture) -> Result<Work, FunctionError> {
         let limits = Limits {
             max_pixels: (self.common.max_megapixels * 1e6) as u64,
             max_bytes: u64::from(self.common.max_decoded_mb) << 20,

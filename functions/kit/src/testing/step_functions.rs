@@ -15,7 +15,7 @@ struct State {
     definition: String,
     executions: BTreeMap<String, String>,
     histories: BTreeMap<String, Vec<Value>>,
-    faults: Vec<(u16, String)>,
+    faults: Vec<(String, u16, String)>,
     calls: Vec<String>,
 }
 
@@ -58,9 +58,9 @@ impl StepFunctions {
         state.histories.insert(execution.into(), events);
     }
 
-    /// The next calls answer this error, `times` of them.
-    pub fn fail_next(&self, times: usize, status: u16, error: &str) {
-        let fault = (status, error.to_owned());
+    /// The next calls of `operation` answer this error, `times` of them.
+    pub fn fail_next(&self, operation: &str, times: usize, status: u16, error: &str) {
+        let fault = (operation.to_owned(), status, error.to_owned());
         let mut state = self.state.lock().unwrap();
         state.faults.extend(std::iter::repeat_n(fault, times));
     }
@@ -87,8 +87,9 @@ fn answer(state: &mut State, request: &Request) -> Response {
     let target = request.header("x-amz-target").unwrap_or_default();
     let operation = target.trim_start_matches("AWSStepFunctions.").to_owned();
     state.calls.push(operation.clone());
-    if !state.faults.is_empty() {
-        let (status, kind) = state.faults.remove(0);
+    let fault = state.faults.iter().position(|(of, ..)| *of == operation);
+    if let Some(fault) = fault {
+        let (_, status, kind) = state.faults.remove(fault);
         return error(status, &kind);
     }
     let body: Value = serde_json::from_slice(&request.body).unwrap();

@@ -1,0 +1,451 @@
+//! Closes every execution whose end EventBridge tells of.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use safelight_kit::letters::{self, fingerprint_of, kinds, pointers, redrive_command};
+use safelight_kit::payload::put_content;
+use safelight_kit::sqs::{SqsMessage, each_message, unwrap_sns};
+use safelight_kit::{Adapters, Function, FunctionError, Handler, Invocation, Place};
+use safelight_schema::{
+    DeadLetter, DeadLetterSchema, Draft, ErrorInfo, EventData, FailureClass, Header, Lane, Pointer,
+    Summary, error_name,
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::history::{self, End, HistoryError};
+
+/// The function.
+pub const FUNCTION: Function = Function {
+    name: "record",
+    place: Place::Queue,
+    build,
+};
+
+/// Folder of the archived histories in the results bucket.
+pub const ARCHIVE: &str = "archive";
+
+/// The settings of `record`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Where the dead letter of an execution goes that died inside a state.
+    pub queue: String,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            queue: letters::QUEUE.into(),
+        }
+    }
+}
+
+struct Closer {
+    adapters: Adapters,
+    settings: Settings,
+}
+
+fn build(adapters: Adapters) -> Result<Box<dyn Handler>, FunctionError> {
+    adapters.workflow()?;
+    Ok(Box::new(Closer {
+        settings: adapters.settings(FUNCTION.name)?,
+        adapters,
+    }))
+}
+
+/// `Step Functions Execution Status Change`.
+/// <https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html>
+#[derive(Debug, Deserialize)]
+struct StatusChange {
+    detail: Detail,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Detail {
+    execution_arn: String,
+    name: String,
+    status: String,
+    #[serde(default)]
+    redrive_count: Option<u32>,
+}
+
+#[async_trait]
+impl Handler for Closer {
+    async fn handle(&self, event: Value, _: &Invocation) -> Result<Value, FunctionError> {
+        each_message(&event, FUNCTION.name, |message| self.message(message)).await
+    }
+}
+
+impl Closer {
+    async fn message(&self, message: SqsMessage) -> Result<(), FunctionError> {
+        let change: StatusChange =
+            serde_json::from_str(&unwrap_sns(&message.body)).map_err(|error| {
+                FunctionError::new(
+                    &error_name::EVENT_UNREADABLE,
+                    format!("the message is no change of an execution's status: {error}"),
+                )
+            })?;
+        // Waiting for a redrive is no end either.
+        if matches!(change.detail.status.as_str(), "RUNNING" | "PENDING_REDRIVE") {
+            return Ok(());
+        }
+        self.close(&change.detail).await
+    }
+
+    async fn close(&self, detail: &Detail) -> Result<(), FunctionError> {
+        let Adapters {
+            record,
+            objects,
+            clock,
+            ..
+        } = &self.adapters;
+        let Some(header) = record.header(&detail.name).await? else {
+            tracing::warn!(
+                execution.id = detail.name,
+                "an execution that `start` did not claim is not recorded"
+            );
+            return Ok(());
+        };
+        let events = self
+            .adapters
+            .workflow()?
+            .history(&detail.execution_arn)
+            .await?;
+        let history = history::read(&events).map_err(|error| match error {
+            // The history API may lag behind the notification: the message comes again.
+            HistoryError::NotEnded(_) | HistoryError::Unreadable { .. } => {
+                FunctionError::new(&error_name::WORKFLOW_UNAVAILABLE, error.to_string())
+            }
+        })?;
+        let count = events.len() as u64;
+        let archive =
+            serde_json_canonicalizer::to_vec(&json!({ "events": events })).map_err(|error| {
+                FunctionError::new(&error_name::WORKFLOW_UNAVAILABLE, error.to_string())
+            })?;
+        let archive = put_content(
+            objects.as_ref(),
+            ARCHIVE,
+            ".json",
+            &archive,
+            "application/json",
+        )
+        .await?;
+        let epoch = detail.redrive_count.unwrap_or(0);
+        let close = Close {
+            closer: self,
+            header: &header,
+            epoch,
+            ended: history.ended,
+        };
+        close
+            .append(
+                Lane::History,
+                vec![EventData::HistoryArchived {
+                    archive,
+                    events: count,
+                    states: history.states,
+                }],
+                &[],
+            )
+            .await?;
+        close.end(history.end).await?;
+        // The seal before the summary (invariant 4).
+        record.put_seal(&header.execution, clock.now()).await?;
+        let events = record.events(&header.execution).await?;
+        record.put_summary(&Summary::of(&header, &events)).await?;
+        Ok(())
+    }
+}
+
+/// The closing of one execution.
+struct Close<'a> {
+    closer: &'a Closer,
+    header: &'a Header,
+    epoch: u32,
+    ended: DateTime<Utc>,
+}
+
+impl Close<'_> {
+    async fn append(
+        &self,
+        lane: Lane,
+        events: Vec<EventData>,
+        pointers: &[Pointer],
+    ) -> Result<(), FunctionError> {
+        let drafts: Vec<Draft> = events
+            .into_iter()
+            .map(|data| Draft {
+                execution: self.header.execution.clone(),
+                lane: lane.clone(),
+                state: None,
+                epoch: self.epoch,
+                attempt: 0,
+                source: "/safelight/record".into(),
+                subject: self.header.input.image.subject(),
+                time: self.ended,
+                data,
+            })
+            .collect();
+        let record = &self.closer.adapters.record;
+        record.append(&drafts, pointers).await?;
+        Ok(())
+    }
+
+    /// Writes how it ended, and what nobody could write before.
+    async fn end(&self, end: End) -> Result<(), FunctionError> {
+        let (event, died) = match end {
+            End::Succeeded => (EventData::ExecutionSucceeded {}, None),
+            End::Aborted(error) => (EventData::ExecutionAborted { error }, None),
+            End::Failed(error) => (
+                EventData::ExecutionFailed {
+                    error: error.clone(),
+                },
+                Some(error),
+            ),
+            End::TimedOut(error) => (
+                EventData::ExecutionTimedOut {
+                    error: error.clone(),
+                },
+                Some(error),
+            ),
+        };
+        let mut events = Vec::new();
+        let mut found_by = Vec::new();
+        if let Some(error) = died
+            && !self.was_told().await?
+        {
+            let kinds = kinds(&error, &[]);
+            found_by = pointers(&self.header.execution, &kinds, self.ended);
+            events.push(self.bury(error, fingerprint_of(&kinds)).await?);
+        }
+        events.push(event);
+        self.append(Lane::Operator, events, &found_by).await
+    }
+
+    /// Whether `fail` ran: then it wrote what failed, and sent the letter if one was to be sent.
+    async fn was_told(&self) -> Result<bool, FunctionError> {
+        let record = &self.closer.adapters.record;
+        let trunk = record.lane(&self.header.execution, &Lane::Trunk).await?;
+        Ok(trunk.iter().any(|event| {
+            event.epoch == self.epoch && matches!(event.data, EventData::ImageFailed { .. })
+        }))
+    }
+
+    /// Sends the dead letter, unless the record says that it was sent (invariant 3).
+    async fn bury(
+        &self,
+        error: ErrorInfo,
+        fingerprint: String,
+    ) -> Result<EventData, FunctionError> {
+        let Closer { adapters, settings } = self.closer;
+        let execution = &self.header.execution;
+        let record = adapters.record.as_ref();
+        if let Some(sent) = letters::sent(record, execution, &Lane::Operator).await? {
+            return Ok(sent);
+        }
+        let letter = DeadLetter {
+            schema: DeadLetterSchema::V1,
+            class: FailureClass::Failed,
+            image: self.header.input.image.clone(),
+            execution: execution.clone(),
+            error,
+            branches: Vec::new(),
+            time: self.ended,
+            redrive: redrive_command(execution),
+            raw: None,
+        };
+        letters::send(adapters.queue.as_ref(), &settings.queue, &letter).await?;
+        Ok(EventData::MessageDeadLettered {
+            class: FailureClass::Failed,
+            queue: settings.queue.clone(),
+            fingerprint,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use safelight_kit::testing::{Bench, StepFunctions, image, sqs_event};
+    use safelight_ports::Record;
+    use safelight_schema::{Outcome, chain};
+
+    const ARN: &str = "arn:aws:states:us-east-1:000000000000:execution:image:x-1";
+
+    fn change(status: &str) -> String {
+        json!({
+            "version": "0", "source": "aws.states",
+            "detail-type": "Step Functions Execution Status Change",
+            "detail": { "executionArn": ARN, "name": "x-1", "status": status },
+        })
+        .to_string()
+    }
+
+    fn events(last: &Value) -> Vec<Value> {
+        let mut events = vec![
+            json!({ "id": 1, "previousEventId": 0, "type": "ExecutionStarted", "timestamp": 1_795_262_400.0,
+                    "executionStartedEventDetails": { "input": "{}" } }),
+            json!({ "id": 2, "previousEventId": 0, "type": "PassStateEntered", "timestamp": 1_795_262_400.5,
+                    "stateEnteredEventDetails": { "name": "Facts" } }),
+            json!({ "id": 3, "previousEventId": 2, "type": "PassStateExited", "timestamp": 1_795_262_400.6,
+                    "stateExitedEventDetails": { "name": "Facts" } }),
+        ];
+        events.push(last.clone());
+        events
+    }
+
+    async fn setting(last: &Value) -> (Bench, StepFunctions, Adapters) {
+        let bench = Bench::new();
+        let step_functions = StepFunctions::start(&json!({}));
+        step_functions.set_history("x-1", events(last));
+        bench.claim(&bench.header("x-1", &image("a.jpg"))).await;
+        let mut adapters = bench.adapters();
+        adapters.workflow = Some(step_functions.workflow());
+        (bench, step_functions, adapters)
+    }
+
+    async fn call(bench: &Bench, adapters: &Adapters, body: String) -> Value {
+        bench
+            .call_with(&FUNCTION, adapters.clone(), sqs_event(&[body]))
+            .await
+            .unwrap()
+    }
+
+    fn succeeded() -> Value {
+        json!({ "id": 4, "previousEventId": 3, "type": "ExecutionSucceeded", "timestamp": 1_795_262_401.0,
+                "executionSucceededEventDetails": { "output": "{}" } })
+    }
+
+    fn failed(error: &str) -> Value {
+        json!({ "id": 4, "previousEventId": 3, "type": "ExecutionFailed", "timestamp": 1_795_262_401.0,
+                "executionFailedEventDetails": { "error": error, "cause": "because" } })
+    }
+
+    #[tokio::test]
+    async fn an_ended_execution_is_archived_sealed_and_summarised_once() {
+        let (bench, _step_functions, adapters) = setting(&succeeded()).await;
+        for _ in 0..2 {
+            let answer = call(&bench, &adapters, change("SUCCEEDED")).await;
+            assert_eq!(answer, json!({ "batchItemFailures": [] }));
+        }
+        // Invariant 2.
+        assert_eq!(
+            bench.kinds("x-1", &Lane::History).await,
+            ["history.archived.v1"]
+        );
+        assert_eq!(
+            bench.kinds("x-1", &Lane::Operator).await,
+            ["execution.succeeded.v1"]
+        );
+        assert_eq!(bench.record.seal("x-1").await.unwrap().unwrap().epoch, 0);
+        let summary = bench.record.summary("x-1").await.unwrap().unwrap();
+        assert_eq!(summary.outcome, Outcome::Succeeded);
+        // Invariant 1, and the archive is whole, pages and unknown fields included.
+        let lane = bench.lane("x-1", &Lane::History).await;
+        let EventData::HistoryArchived {
+            archive,
+            events: count,
+            states,
+        } = &lane[0].data
+        else {
+            panic!("{lane:?}")
+        };
+        assert_eq!((*count, states.len()), (4, 1));
+        assert_eq!(states[0].state, "Facts");
+        let bytes = bench.objects.bytes("results", &archive.key).unwrap();
+        assert_eq!(
+            archive.key,
+            format!("archive/{}.json", chain::sha256_hex(&bytes))
+        );
+        let stored: Value = serde_json::from_slice(&bytes).unwrap();
+        assert_eq!(
+            stored["events"][0]["executionStartedEventDetails"]["input"],
+            "{}"
+        );
+        assert_eq!(bench.objects.writes(), 1);
+        assert!(chain::verify(&bench.record.evidence("x-1").await.unwrap()).is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_still_runs_is_left_alone() {
+        let (bench, step_functions, adapters) = setting(&succeeded()).await;
+        call(&bench, &adapters, change("RUNNING")).await;
+        assert!(step_functions.calls().is_empty());
+        assert_eq!(bench.record.appends(), 0);
+    }
+
+    #[tokio::test]
+    async fn an_execution_that_died_in_a_state_gets_its_letter_here() {
+        // Invariants 2 and 3.
+        let (bench, _step_functions, adapters) = setting(&failed("States.Runtime")).await;
+        for _ in 0..2 {
+            call(&bench, &adapters, change("FAILED")).await;
+        }
+        let letters = bench.queue.bodies("dead-letters");
+        assert_eq!(letters.len(), 1);
+        let letter = DeadLetter::read(&letters[0], "m", bench.clock.time());
+        assert_eq!(letter.error, ErrorInfo::new("States.Runtime", "because"));
+        assert_eq!(
+            bench.kinds("x-1", &Lane::Operator).await,
+            ["message.dead_lettered.v1", "execution.failed.v1"]
+        );
+        let open = safelight_kit::failures::one(bench.record.as_ref(), "x-1")
+            .await
+            .unwrap();
+        assert_eq!(open.unwrap().error.name, "States.Runtime");
+    }
+
+    #[tokio::test]
+    async fn what_fail_told_is_not_told_again() {
+        // Invariant 3.
+        let (bench, _step_functions, adapters) = setting(&failed("Label.Refused")).await;
+        let told = EventData::ImageFailed {
+            class: FailureClass::Failed,
+            error: ErrorInfo::new("Label.Refused", "no"),
+            completed: Vec::new(),
+            failed: Vec::new(),
+        };
+        let draft = bench.draft("x-1", Lane::Trunk, told);
+        bench.record.append(&[draft], &[]).await.unwrap();
+        call(&bench, &adapters, change("FAILED")).await;
+        assert!(bench.queue.bodies("dead-letters").is_empty());
+        assert_eq!(
+            bench.kinds("x-1", &Lane::Operator).await,
+            ["execution.failed.v1"]
+        );
+    }
+
+    #[tokio::test]
+    async fn a_history_that_lags_makes_the_message_come_again() {
+        let running = json!({ "id": 4, "previousEventId": 3, "type": "PassStateEntered",
+            "timestamp": 1.0, "stateEnteredEventDetails": { "name": "Last" } });
+        let (bench, step_functions, adapters) = setting(&running).await;
+        let answer = call(&bench, &adapters, change("SUCCEEDED")).await;
+        assert_eq!(answer["batchItemFailures"][0]["itemIdentifier"], "m-1");
+        assert!(bench.record.summary("x-1").await.unwrap().is_none());
+        step_functions.set_history("x-1", events(&succeeded()));
+        call(&bench, &adapters, change("SUCCEEDED")).await;
+        assert!(bench.record.summary("x-1").await.unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn a_record_that_breaks_in_between_is_closed_by_the_next_delivery() {
+        // Invariant 2: whatever was written before the fault.
+        for calls in 0..6 {
+            let (bench, _step_functions, adapters) = setting(&failed("States.Runtime")).await;
+            bench.record.set_down_after(Some(calls));
+            call(&bench, &adapters, change("FAILED")).await;
+            bench.record.set_down_after(None);
+            call(&bench, &adapters, change("FAILED")).await;
+            assert_eq!(
+                bench.kinds("x-1", &Lane::Operator).await,
+                ["message.dead_lettered.v1", "execution.failed.v1"],
+                "after {calls} calls"
+            );
+            assert!(bench.record.summary("x-1").await.unwrap().is_some());
+            assert!(chain::verify(&bench.record.evidence("x-1").await.unwrap()).is_empty());
+        }
+    }
+}

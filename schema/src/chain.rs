@@ -284,13 +284,26 @@ fn verify_seals(
     lanes: &BTreeMap<&Lane, Vec<&(String, Event)>>,
     found: &mut Findings<'_>,
 ) {
-    let Some(header) = &evidence.header else {
-        return found.add("H", DamageKind::Absent, "the header is not there".into());
-    };
+    // An item that is there and cannot be read was reported as altered already.
+    let unreadable = |item: &str| evidence.unreadable.iter().any(|(sk, _)| sk == item);
+    match &evidence.header {
+        None if !unreadable(key::HEADER) => {
+            found.add(
+                key::HEADER,
+                DamageKind::Absent,
+                "the header is not there".into(),
+            );
+        }
+        Some(header) if header.execution != evidence.execution => {
+            let message = format!("says that it is of {}", header.execution);
+            found.add(key::HEADER, DamageKind::Altered, message);
+        }
+        _ => {}
+    }
     let mut seals: Vec<_> = evidence.seals.iter().collect();
     seals.sort_by_key(|(_, seal)| seal.epoch);
     if seals.is_empty() {
-        if evidence.ended {
+        if evidence.ended && !unreadable(&key::seal(0)) {
             let message = "the execution has ended, but its seal is not there".into();
             found.add(&key::seal(0), DamageKind::Absent, message);
         }
@@ -298,7 +311,15 @@ fn verify_seals(
     }
     let mut prev = GENESIS;
     for (expected_epoch, (item, seal)) in seals.iter().enumerate() {
-        if key::seal(seal.epoch) != *item || seal.expected_hash() != seal.hash {
+        if key::seal(seal.epoch) != *item || seal.execution != evidence.execution {
+            let message = format!(
+                "says that it is {} of {}",
+                key::seal(seal.epoch),
+                seal.execution
+            );
+            return found.add(item, DamageKind::Altered, message);
+        }
+        if seal.expected_hash() != seal.hash {
             return found.add(
                 item,
                 DamageKind::Altered,
@@ -307,6 +328,9 @@ fn verify_seals(
         }
         if seal.epoch as usize != expected_epoch {
             let item = key::seal(expected_epoch as u32);
+            if unreadable(&item) {
+                return;
+            }
             return found.add(
                 &item,
                 DamageKind::Missing,
@@ -325,9 +349,10 @@ fn verify_seals(
     let Some((item, last)) = seals.last() else {
         return;
     };
-    if last.header != header.digest() {
+    let digest = evidence.header.as_ref().map(Header::digest);
+    if digest.is_some_and(|digest| digest != last.header) {
         found.add(
-            "H",
+            key::HEADER,
             DamageKind::Altered,
             "the header is not the one that was sealed".into(),
         );

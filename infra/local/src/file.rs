@@ -73,8 +73,14 @@ pub(crate) fn open(root: &Path, relative: &Path) -> io::Result<Option<Opened>> {
         Err(error) if is_absence(&error) => return Ok(None),
         Err(error) => return Err(error),
     };
+    if !path.starts_with(root) {
+        return Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            "a link leads out of the folder",
+        ));
+    }
     // A pipe would block when it is opened.
-    if !path.starts_with(root) || !fs::metadata(&path)?.is_file() {
+    if !fs::metadata(&path)?.is_file() {
         return Ok(None);
     }
     let file = match File::open(&path) {
@@ -246,5 +252,60 @@ pub(crate) fn explain(path: &Path, error: &io::Error) -> String {
             "{path} cannot be made ({error}): move away what stands there, or choose another folder"
         ),
         _ => format!("{path}: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_say_what_to_do() {
+        let path = Path::new("results/a.json");
+        let cases = [
+            (io::ErrorKind::StorageFull, "is full: free some space"),
+            (io::ErrorKind::QuotaExceeded, "is full: free some space"),
+            (
+                io::ErrorKind::ReadOnlyFilesystem,
+                "give this user permission",
+            ),
+            (io::ErrorKind::PermissionDenied, "give this user permission"),
+            (io::ErrorKind::NotADirectory, "move away what stands there"),
+        ];
+        for (kind, expected) in cases {
+            let text = explain(path, &kind.into());
+            assert!(
+                text.contains("results/a.json") && text.contains(expected),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn entity_tags_of_replaced_files_differ_even_if_the_clock_stands_still() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        let future = SystemTime::now() + Duration::from_secs(3_600);
+        fs::write(&path, "old").unwrap();
+        File::options()
+            .write(true)
+            .open(&path)
+            .unwrap()
+            .set_modified(future)
+            .unwrap();
+        let old = fs::metadata(&path).unwrap();
+        let staged = Staged::write(&path, b"new").unwrap();
+        let new = staged.after(Some(&old)).unwrap();
+        assert_ne!(new, etag(&old));
+        staged.rename(&path).unwrap();
+        assert_eq!(etag(&fs::metadata(&path).unwrap()), new);
+    }
+
+    #[test]
+    fn what_is_not_renamed_goes_away() {
+        // Invariant 3.
+        let folder = tempfile::tempdir().unwrap();
+        drop(Staged::write(&folder.path().join("a"), b"x").unwrap());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }

@@ -12,15 +12,24 @@
 //! 5. A change of an alarm's state and the message about it are saved together.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod alarm;
+mod client;
 mod clock;
 mod file;
 mod keys;
+mod lock;
 mod objects;
 mod queue;
 mod record;
 mod refusal;
+mod server;
+mod token;
 
+pub use client::HostClient;
 pub use clock::Clock;
+pub use lock::{HostFile, LockError, StateLock};
 pub use objects::{FolderObjects, Folders, RESULTS_BUCKET};
 pub use queue::{Browsed, MAX_RETENTION, QueueConfig, Redrive, SqliteQueue};
 pub use record::SqliteRecord;
+pub use server::router;
+pub use token::Token;

@@ -197,6 +197,24 @@ fn unavailable(path: &Path, error: &io::Error) -> ObjectsError {
     ObjectsError::Unavailable(file::explain(path, error))
 }
 
+/// A read that the file system does not let us do concerns this object alone.
+fn unreadable(bucket: &str, key: &str, path: &Path, error: &io::Error) -> ObjectsError {
+    let why = file::explain(path, error);
+    if error.kind() == io::ErrorKind::PermissionDenied {
+        forbidden(bucket, key, why)
+    } else {
+        ObjectsError::Unavailable(why)
+    }
+}
+
+fn forbidden(bucket: &str, key: &str, why: String) -> ObjectsError {
+    ObjectsError::Forbidden {
+        bucket: bucket.to_owned(),
+        key: key.to_owned(),
+        why,
+    }
+}
+
 fn not_found(bucket: &str, key: &str) -> ObjectsError {
     ObjectsError::NotFound {
         bucket: bucket.to_owned(),
@@ -249,15 +267,17 @@ impl Inner {
 
     /// The file that a key names, if no link leads it out of its folder.
     fn writable(&self, bucket: &str, key: &str) -> Result<Place, ObjectsError> {
-        let place = self.place(bucket, key).map_err(ObjectsError::Unavailable)?;
+        let place = self
+            .place(bucket, key)
+            .map_err(|why| forbidden(bucket, key, why))?;
         let path = place.path();
         let folder = path.parent().unwrap_or(&place.root);
         match file::is_below(&place.root, folder) {
             Ok(true) => Ok(place),
-            Ok(false) => Err(ObjectsError::Unavailable(format!(
-                "{} leads out of its folder by a link",
-                path.display()
-            ))),
+            Ok(false) => {
+                let why = format!("a link in {} leads out of the folder", path.display());
+                Err(forbidden(bucket, key, why))
+            }
             Err(error) => Err(unavailable(&path, &error)),
         }
     }
@@ -268,7 +288,7 @@ impl Inner {
         };
         match file::open(&place.root, &place.relative) {
             Ok(opened) => Ok(opened.map(|opened| (place, opened))),
-            Err(error) => Err(unavailable(&place.path(), &error)),
+            Err(error) => Err(unreadable(bucket, key, &place.path(), &error)),
         }
     }
 

@@ -1,0 +1,270 @@
+use std::sync::{Arc, Mutex};
+
+use super::*;
+use crate::limits;
+use safelight_kit::testing::{Bench, HttpServer, Request, Response, image, invocation, sqs_event};
+use safelight_ports::Record;
+use safelight_schema::{ErrorInfo, EventData, FailureClass, Lane};
+
+/// Slack on loopback: it enforces the documented limits, and answers what it is told.
+struct Slack {
+    server: HttpServer,
+    messages: Arc<Mutex<Vec<Value>>>,
+    answers: Arc<Mutex<Vec<Response>>>,
+}
+
+impl Slack {
+    fn start() -> Self {
+        let messages = Arc::new(Mutex::new(Vec::new()));
+        let answers = Arc::new(Mutex::new(Vec::<Response>::new()));
+        let (taken, next) = (Arc::clone(&messages), Arc::clone(&answers));
+        let server = HttpServer::start(move |request: Request| {
+            if let Some(answer) = next.lock().unwrap().pop() {
+                return answer;
+            }
+            let Ok(message) = serde_json::from_slice::<Value>(&request.body) else {
+                return Response::new(400, "invalid_payload");
+            };
+            if let Err(why) = limits::check(&message) {
+                return Response::new(400, format!("invalid_blocks: {why}"));
+            }
+            taken.lock().unwrap().push(message);
+            Response::new(200, "ok")
+        });
+        Self {
+            server,
+            messages,
+            answers,
+        }
+    }
+
+    fn answer_next(&self, answer: Response) {
+        self.answers.lock().unwrap().push(answer);
+    }
+
+    fn texts(&self) -> Vec<String> {
+        let messages = self.messages.lock().unwrap();
+        messages
+            .iter()
+            .map(|m| m["text"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    fn alert(&self, bench: &Bench) -> Alert {
+        let url = format!("{}/services/T/B/hush", self.server.url());
+        Alert::new(bench.adapters(), Some(Webhook::new(&url).unwrap())).unwrap()
+    }
+}
+
+async fn fail(bench: &Bench, execution: &str, error: &str) {
+    let header = bench.header(execution, &image(&format!("<!channel>{execution}.jpg")));
+    bench.claim(&header).await;
+    let error = ErrorInfo::new(error, "because");
+    let pointers = letters::pointers(execution, &letters::kinds(&error, &[]), bench.clock.time());
+    let failed = EventData::ImageFailed {
+        class: FailureClass::Failed,
+        error,
+        completed: Vec::new(),
+        failed: Vec::new(),
+    };
+    let draft = bench.draft(execution, Lane::Trunk, failed);
+    bench.record.append(&[draft], &pointers).await.unwrap();
+}
+
+async fn dropped(bench: &Bench, execution: &str) {
+    let event = EventData::FailureDropped {
+        actor: "me".into(),
+        reason: "known".into(),
+    };
+    let draft = bench.draft(execution, Lane::Operator, event);
+    bench.record.append(&[draft], &[]).await.unwrap();
+}
+
+fn change(alarm: &str, state: &str, minute: u32) -> String {
+    json!({
+        "AlarmName": alarm, "NewStateValue": state, "NewStateReason": "Threshold Crossed",
+        "StateChangeTime": format!("2026-11-21T12:{minute:02}:00.000+0000"),
+    })
+    .to_string()
+}
+
+fn recheck(alarm: &str) -> String {
+    json!({ "alert": "recheck", "alarm": alarm }).to_string()
+}
+
+async fn tell(alert: &Alert, bodies: &[String]) -> usize {
+    let answer = alert
+        .handle(sqs_event(bodies), &invocation())
+        .await
+        .unwrap();
+    answer["batchItemFailures"].as_array().unwrap().len()
+}
+
+#[tokio::test]
+async fn two_alarms_make_one_message_and_only_new_kinds_another() {
+    // Invariants 1, 2 and 4.
+    let (bench, slack) = (Bench::new(), Slack::start());
+    fail(&bench, "x-1", "Image.Empty").await;
+    fail(&bench, "x-2", "Image.Empty").await;
+    let alert = slack.alert(&bench);
+    let both = [change("depth", "ALARM", 0), change("new", "ALARM", 0)];
+    assert_eq!(tell(&alert, &both).await, 0);
+    assert_eq!(slack.texts(), ["2 images failed, first of all Image.Empty"]);
+    // A duplicate, and a recheck by a process that was started anew.
+    fail(&bench, "x-3", "Image.Empty").await;
+    tell(&alert, &both).await;
+    let restarted = slack.alert(&bench);
+    tell(&restarted, &[recheck("depth")]).await;
+    assert_eq!(slack.texts().len(), 1);
+    fail(&bench, "x-4", "Label.Refused").await;
+    tell(&restarted, &[recheck("depth"), recheck("new")]).await;
+    assert_eq!(slack.texts().len(), 2);
+    assert_eq!(
+        slack.texts()[1],
+        "A new kind of failure: 1 image, first of all Label.Refused"
+    );
+}
+
+#[tokio::test]
+async fn recovery_is_said_once_and_begins_anew() {
+    let (bench, slack) = (Bench::new(), Slack::start());
+    fail(&bench, "x-1", "Image.Empty").await;
+    let alert = slack.alert(&bench);
+    tell(
+        &alert,
+        &[change("depth", "ALARM", 0), change("new", "ALARM", 0)],
+    )
+    .await;
+    // One of two went off, and the failure is still open.
+    tell(&alert, &[change("new", "OK", 2)]).await;
+    assert_eq!(slack.texts().len(), 1);
+    tell(
+        &alert,
+        &[change("depth", "OK", 3), change("depth", "OK", 3)],
+    )
+    .await;
+    assert_eq!(slack.texts().len(), 2);
+    assert!(slack.texts()[1].starts_with("Recovered"));
+    // What went before is late by now.
+    tell(&alert, &[change("depth", "ALARM", 0)]).await;
+    assert_eq!(slack.texts().len(), 2);
+    tell(&alert, &[change("depth", "ALARM", 4)]).await;
+    assert_eq!(slack.texts().len(), 3);
+}
+
+#[tokio::test]
+async fn what_is_no_more_open_is_recovered_even_while_the_rate_is_high() {
+    let (bench, slack) = (Bench::new(), Slack::start());
+    fail(&bench, "x-1", "Image.Empty").await;
+    let alert = slack.alert(&bench);
+    tell(
+        &alert,
+        &[change("depth", "ALARM", 0), change("new", "ALARM", 0)],
+    )
+    .await;
+    dropped(&bench, "x-1").await;
+    tell(&alert, &[change("depth", "OK", 1)]).await;
+    assert_eq!(slack.texts().len(), 2);
+    tell(&alert, &[change("new", "OK", 2)]).await;
+    assert_eq!(slack.texts().len(), 2);
+}
+
+#[tokio::test]
+async fn retry_after_is_honoured() {
+    let (bench, slack) = (Bench::new(), Slack::start());
+    fail(&bench, "x-1", "Image.Empty").await;
+    slack.answer_next(Response::new(429, "").with_header("retry-after", "7"));
+    assert_eq!(
+        tell(&slack.alert(&bench), &[change("depth", "ALARM", 0)]).await,
+        0
+    );
+    assert_eq!(bench.clock.slept(), [Duration::from_secs(7)]);
+    assert_eq!(slack.texts().len(), 1);
+}
+
+#[tokio::test]
+async fn what_slack_does_not_take_comes_again() {
+    // Invariant 3: too long a wait, a fault, a refusal.
+    for answer in [
+        Response::new(429, "").with_header("retry-after", "3600"),
+        Response::new(503, "down"),
+        Response::new(404, "no_service"),
+    ] {
+        let (bench, slack) = (Bench::new(), Slack::start());
+        fail(&bench, "x-1", "Image.Empty").await;
+        slack.answer_next(answer);
+        let alert = slack.alert(&bench);
+        let alarm = [change("depth", "ALARM", 0)];
+        assert_eq!(tell(&alert, &alarm).await, 1);
+        assert!(slack.texts().is_empty());
+        assert_eq!(tell(&alert, &alarm).await, 0);
+        assert_eq!(slack.texts().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn while_another_posts_this_one_waits_its_turn() {
+    let (bench, slack) = (Bench::new(), Slack::start());
+    fail(&bench, "x-1", "Image.Empty").await;
+    state::change(bench.objects.as_ref(), |state| {
+        state.pending = Some(Pending {
+            by: "another".into(),
+            until: invocation().deadline,
+        });
+    })
+    .await
+    .unwrap();
+    let alert = slack.alert(&bench);
+    let alarm = [change("depth", "ALARM", 0)];
+    assert_eq!(tell(&alert, &alarm).await, 1);
+    // It died: its time is over.
+    bench.clock.advance(Duration::from_secs(61));
+    assert_eq!(tell(&alert, &alarm).await, 0);
+    assert_eq!(slack.texts().len(), 1);
+}
+
+#[tokio::test]
+async fn an_alarm_without_a_failure_in_the_record_tells_of_the_queue() {
+    let (bench, slack) = (Bench::new(), Slack::start());
+    let raw = ["not read".to_owned()];
+    bench
+        .adapters()
+        .queue
+        .send(letters::QUEUE, &raw)
+        .await
+        .unwrap();
+    tell(&slack.alert(&bench), &[change("depth", "ALARM", 0)]).await;
+    assert_eq!(slack.texts(), ["1 message in the dead-letter queue"]);
+}
+
+#[tokio::test]
+async fn without_a_webhook_nothing_is_posted_and_nothing_is_remembered() {
+    let bench = Bench::new();
+    fail(&bench, "x-1", "Image.Empty").await;
+    let alert = Alert::new(bench.adapters(), None).unwrap();
+    let event = serde_json::from_str(&change("depth", "ALARM", 0)).unwrap();
+    let answer = alert.handle(event, &invocation()).await.unwrap();
+    assert_eq!(answer, json!({ "posted": false }));
+    assert_eq!(bench.objects.writes(), 0);
+}
+
+#[tokio::test]
+async fn errors_do_not_hold_the_webhook() {
+    // Invariant 5.
+    let (bench, slack) = (Bench::new(), Slack::start());
+    fail(&bench, "x-1", "Image.Empty").await;
+    let alert = slack.alert(&bench);
+    slack.answer_next(Response::new(403, "invalid_token"));
+    let event: Value = serde_json::from_str(&change("depth", "ALARM", 0)).unwrap();
+    let refused = alert
+        .handle(event.clone(), &invocation())
+        .await
+        .unwrap_err();
+    assert_eq!(refused.name(), "Slack.Refused");
+    drop(slack);
+    let gone = alert.handle(event, &invocation()).await.unwrap_err();
+    assert_eq!(gone.name(), "Slack.Unavailable");
+    for error in [refused, gone] {
+        assert!(!format!("{error:?}").contains("hush"), "{error:?}");
+    }
+}

@@ -134,7 +134,7 @@ fn manifest(new: &NewBranch) -> String {
         "description": "What the image is, and the digest of its bytes.",
         "owner": new.owner,
         "when": when,
-        "memory_mb": 512,
+        "memory_mb": 1024,
         "timeout_seconds": 30
     });
     format!("{manifest:#}\n")

@@ -238,12 +238,13 @@ fn branches_source(folders: &[BranchFolder]) -> String {
     source.push_str(
         "];\n\n\
          /// Every branch's name and its `branch.json`, by name; also of the branches that are commands.\n\
+         #[rustfmt::skip]\n\
          pub static MANIFESTS: &[(&str, &str)] = &[\n",
     );
     for folder in folders {
         let _ = writeln!(
             source,
-            "    (\n        \"{0}\",\n        include_str!(\"../../branches/{0}/branch.json\"),\n    ),",
+            "    (\"{0}\", include_str!(\"../../branches/{0}/branch.json\")),",
             folder.name()
         );
     }

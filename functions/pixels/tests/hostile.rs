@@ -106,6 +106,23 @@ static SEEDS: LazyLock<Vec<(Format, Vec<u8>)>> = LazyLock::new(|| {
     ]
 });
 
+/// The same PNG with the checksums that its chunks should have.
+fn mended(file: &[u8]) -> Vec<u8> {
+    let mut out = file.get(..8).unwrap_or(file).to_vec();
+    let mut rest = file.get(8..).unwrap_or_default();
+    while let Some(size) = rest.first_chunk::<4>() {
+        let size = u32::from_be_bytes(*size) as usize;
+        let (Some(name), Some(data)) = (rest.get(4..8), rest.get(8..8usize.saturating_add(size)))
+        else {
+            break;
+        };
+        out.extend(chunk(name.try_into().unwrap(), data));
+        rest = rest.get(12 + size..).unwrap_or_default();
+    }
+    out.extend_from_slice(rest);
+    out
+}
+
 fn is_named(error: &PixelError) -> bool {
     error.name().starts_with("Image.") && !error.to_string().is_empty()
 }
@@ -261,6 +278,10 @@ proptest! {
             file.truncate(cut.index(file.len()));
         }
         try_all(&file, *format);
+        if *format == Format::Png {
+            // A wrong checksum ends the decoding early: mend it, and get further.
+            try_all(&mended(&file), *format);
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! CPU a megabyte of compression, what it saves, and the peak memory of the process.
 //!
 //! ```text
-//! cargo run --release -p safelight-branch-compress --example measure -- FILE...
+//! cargo run --release -p safelight-branch-compress --example measure_compress -- FILE...
 //! ```
 
 use std::time::Instant;

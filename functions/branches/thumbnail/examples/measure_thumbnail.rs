@@ -1,7 +1,7 @@
 //! CPU a megapixel of a thumbnail, and the peak memory of the process.
 //!
 //! ```text
-//! cargo run --release -p safelight-branch-thumbnail --example measure -- FILE...
+//! cargo run --release -p safelight-branch-thumbnail --example measure_thumbnail -- FILE...
 //! ```
 //! Each file is done three times; the fastest counts. Memory is the process' high-water mark, so
 //! give one file to learn about that file.

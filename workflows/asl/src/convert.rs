@@ -61,7 +61,7 @@ fn convert(value: &JValue, depth: usize, left: &mut usize) -> Result<Value, NotJ
         }
         JValue::Array(items) => {
             let mut out = Vec::new();
-            for item in items.iter() {
+            for item in items {
                 out.push(convert(item, depth - 1, left)?);
             }
             Ok(Value::Array(out))

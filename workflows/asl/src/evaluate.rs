@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use jsonata_core::evaluator::{Context, Evaluator, EvaluatorOptions};
+use jsonata_core::evaluator::{Context, Evaluator, EvaluatorError, EvaluatorOptions};
 use jsonata_core::value::JValue;
 use serde_json::{Map, Value};
 
@@ -267,8 +267,7 @@ impl<'a> Session<'a> {
     }
 
     fn run(&self, expression: &Expression) -> Result<Value, Problem> {
-        let failed =
-            |e: jsonata_core::evaluator::EvaluatorError| Problem::Failed(e.message().to_owned());
+        let failed = |e: EvaluatorError| Problem::Failed(reference_message(e.message()).to_owned());
         let mut context = Context::new();
         context.bind("states".to_owned(), self.states(expression));
         for name in &expression.references().variables {
@@ -346,6 +345,16 @@ pub fn type_error(
             was: type_name(value),
             value: shortened(value),
         },
+    }
+}
+
+/// The message without what the library adds to the reference implementation's.
+fn reference_message(message: &str) -> &str {
+    const NON_FUNCTION: &str = "T1006: Attempted to invoke a non-function";
+    if message.starts_with(NON_FUNCTION) {
+        NON_FUNCTION
+    } else {
+        message
     }
 }
 

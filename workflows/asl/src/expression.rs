@@ -5,6 +5,8 @@ use std::sync::Arc;
 use jsonata_core::ast::AstNode;
 use jsonata_core::parser::{Lexer, Token};
 
+use crate::bounds;
+
 /// The longest expression that is parsed, in bytes.
 pub const MAX_EXPRESSION_BYTES: usize = 64 * 1024;
 /// How deeply parentheses, brackets and braces may nest in an expression.
@@ -48,7 +50,8 @@ impl Expression {
             ));
         }
         let references = scan(source)?;
-        let tree = jsonata_core::parser::parse(source).map_err(|e| e.to_string())?;
+        let mut tree = jsonata_core::parser::parse(source).map_err(|e| e.to_string())?;
+        bounds::apply(&mut tree);
         Ok(Self {
             source: source.into(),
             tree: Arc::new(tree),

@@ -14,6 +14,7 @@ use serde_json::Value;
 use sha1::Sha1;
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
+use crate::bounds;
 use crate::convert;
 use crate::evaluate::MAX_SEQUENCE;
 use crate::moment::{Moment, Random};
@@ -43,6 +44,8 @@ pub(crate) fn register(
     evaluator.register_fn_override("shuffle", move |args: &[JValue]| Ok(shuffle(args, &shared)))?;
     let shared = Rc::clone(random);
     evaluator.register_fn("uuid", move |_: &[JValue]| Ok(uuid(&shared)))?;
+    evaluator.register_fn(bounds::WITHIN_LIMITS, bounds::within_limits)?;
+    evaluator.register_fn(bounds::WITHIN_SMALL_LIMITS, bounds::within_small_limits)?;
     evaluator.register_fn("partition", partition)?;
     evaluator.register_fn("range", range)?;
     evaluator.register_fn("hash", hash)?;
@@ -186,7 +189,8 @@ fn range(args: &[JValue]) -> Outcome {
         items.push(JValue::from_i64(next));
         next += step;
     }
-    Ok(JValue::array(items))
+    // A sequence, as JSONata's own `[1..n]`: one item stands for itself.
+    Ok(JValue::sequence(items))
 }
 
 /// `$hash(text, algorithm)` in lower-case hexadecimal.

@@ -20,6 +20,7 @@
 //!    its result, and cannot panic outwards.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod bounds;
 mod convert;
 mod diagnostic;
 pub mod errors;

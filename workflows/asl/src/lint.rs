@@ -158,7 +158,7 @@ mod tests {
         })
     }
 
-    fn rules(task: Value) -> Vec<&'static str> {
+    fn rules(task: &Value) -> Vec<&'static str> {
         let machine = json!({
             "QueryLanguage": "JSONata", "StartAt": "T",
             "States": {"T": task, "Failed": {"Type": "Fail"}}
@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn a_good_task_has_no_findings() {
-        assert!(rules(task()).is_empty());
+        assert!(rules(&task()).is_empty());
     }
 
     #[test]
@@ -213,7 +213,7 @@ mod tests {
             (with("Unheard", json!(1)), VALID_DEFINITION),
         ];
         for (task, rule) in cases {
-            assert_eq!(rules(task), [rule]);
+            assert_eq!(rules(&task), [rule]);
         }
     }
 

@@ -108,7 +108,7 @@ impl<'a> Reader<'a> {
         match array {
             None => report.schema(&self.at(name), "Value is not an array"),
             Some(items) if items.is_empty() => {
-                report.schema(&self.at(name), "Value cannot be empty")
+                report.schema(&self.at(name), "Value cannot be empty");
             }
             Some(_) => {}
         }

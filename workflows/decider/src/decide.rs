@@ -320,7 +320,7 @@ pub(crate) fn timeout() -> Problem {
     }
 }
 
-impl<'a> Here<'a> {
+impl Here<'_> {
     pub(crate) fn note(&self) -> Note {
         Note {
             scope: self.id,

@@ -1,11 +1,13 @@
 //! Folding an event in. Nothing is evaluated here: what an expression gave is
 //! in the event or its note.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use safelight_asl::{StateIndex, StateKind, StateMachine};
 
-use crate::event::{Detail, HistoryEvent, Note, Problem};
+use crate::event::{Detail, HistoryEvent, Iteration, Note, Problem, StateType};
 use crate::execution::Execution;
 use crate::failure::{self, Failure, RetryNote};
 use crate::info::ExecutionStatus;
@@ -53,16 +55,16 @@ impl Execution {
                 self.end(ExecutionStatus::Succeeded, Problem::default(), event);
             }
             Detail::ExecutionFailed(problem) => {
-                self.end(ExecutionStatus::Failed, problem.clone(), event)
+                self.end(ExecutionStatus::Failed, problem.clone(), event);
             }
             Detail::ExecutionTimedOut(problem) => {
-                self.end(ExecutionStatus::TimedOut, problem.clone(), event)
+                self.end(ExecutionStatus::TimedOut, problem.clone(), event);
             }
             Detail::ExecutionAborted(problem) => {
-                self.end(ExecutionStatus::Aborted, problem.clone(), event)
+                self.end(ExecutionStatus::Aborted, problem.clone(), event);
             }
             Detail::StateEntered { name, input, .. } => {
-                self.entered(machine, event, note, name, input)?
+                self.entered(machine, event, note, name, input)?;
             }
             Detail::StateExited {
                 output, assigned, ..
@@ -77,7 +79,7 @@ impl Execution {
                 self.exited(machine, note, output)?;
             }
             Detail::StateAborted { .. } | Detail::MapIterationAborted(_) => {
-                self.aborted(machine, id)?
+                self.aborted(id)?;
             }
             Detail::TaskScheduled { .. } | Detail::LambdaFunctionScheduled { .. } => {
                 self.take_last(id, event)?;
@@ -118,8 +120,9 @@ impl Execution {
                     problem: problem.clone(),
                     location: location.clone(),
                 };
+                // A Catch that fails itself is handled by nothing.
                 if caught {
-                    self.state_failed_for_good(machine, id, failure, note.retry.as_ref())?;
+                    self.flow_failed(machine, id, failure, note.retry.as_ref())?;
                 } else {
                     self.state_failed(machine, id, failure, note.retry.as_ref())?;
                 }
@@ -134,11 +137,11 @@ impl Execution {
                 states::map::started(self, id, event, map)?;
             }
             Detail::MapIterationStarted(_) => {
-                states::map::iteration_started(self, machine, id, event)?
+                states::map::iteration_started(self, machine, id, event)?;
             }
             Detail::MapIterationSucceeded(_) => states::map::iteration_succeeded(self, id, event)?,
             Detail::MapIterationFailed(_) => {
-                states::map::iteration_failed(self, machine, id, event, note)?
+                states::map::iteration_failed(self, machine, id, event, note)?;
             }
             Detail::ParallelStateStarted => {
                 self.take_last(id, event)?;
@@ -219,7 +222,7 @@ impl Execution {
         }
     }
 
-    pub(crate) fn set_timer(&mut self, id: ScopeId, due: Option<chrono::DateTime<chrono::Utc>>) {
+    pub(crate) fn set_timer(&mut self, id: ScopeId, due: Option<DateTime<Utc>>) {
         let Some(scope) = self.scope_mut(id) else {
             return;
         };
@@ -365,17 +368,6 @@ impl Execution {
         self.catch_or_fail(machine, id, failure, retry)
     }
 
-    /// A Catch of the state has failed itself: nothing handles that.
-    fn state_failed_for_good(
-        &mut self,
-        machine: &StateMachine,
-        id: ScopeId,
-        failure: Failure,
-        retry: Option<&RetryNote>,
-    ) -> Result<(), Mismatch> {
-        self.flow_failed(machine, id, failure, retry)
-    }
-
     fn catch_or_fail(
         &mut self,
         machine: &StateMachine,
@@ -410,23 +402,22 @@ impl Execution {
             return self.set_phase(id, Phase::Failed(failure), true);
         };
         let last = self.scope(id).ok_or(NO_SCOPE)?.last;
-        let list = scopes
+        let aborts = scopes
             .into_iter()
             .flat_map(|branch| self.abort(machine, branch, branch == id))
             .collect();
-        self.fail_composed(machine, parallel, last, failure, retry, list)
+        self.fail_composed(parallel, last, failure, retry, aborts)
     }
 
     /// A Map or Parallel has failed: tells what that ended, then retries,
     /// catches or fails it.
     pub(crate) fn fail_composed(
         &mut self,
-        machine: &StateMachine,
         id: ScopeId,
         last: u64,
         failure: Failure,
         retry: Option<&RetryNote>,
-        list: std::collections::VecDeque<Abort>,
+        aborts: VecDeque<Abort>,
     ) -> Result<(), Mismatch> {
         let retry = retry.filter(|retry| retry.scope == id);
         if let Some(retry) = retry {
@@ -436,21 +427,21 @@ impl Execution {
         let aborting = Aborting {
             failure,
             retry: retry.map(|retry| retry.due),
-            list,
+            list: aborts,
         };
         self.set_phase(id, Phase::Aborting(Box::new(aborting)), true)?;
-        self.after_aborts(machine, id)
+        self.after_aborts(id)
     }
 
-    fn aborted(&mut self, machine: &StateMachine, id: ScopeId) -> Result<(), Mismatch> {
+    fn aborted(&mut self, id: ScopeId) -> Result<(), Mismatch> {
         let Some(Phase::Aborting(aborting)) = self.scope_mut(id).map(|s| &mut s.phase) else {
             return Err(WRONG_PHASE);
         };
         aborting.list.pop_front().ok_or(WRONG_PHASE)?;
-        self.after_aborts(machine, id)
+        self.after_aborts(id)
     }
 
-    fn after_aborts(&mut self, _: &StateMachine, id: ScopeId) -> Result<(), Mismatch> {
+    fn after_aborts(&mut self, id: ScopeId) -> Result<(), Mismatch> {
         let Some(Phase::Aborting(aborting)) = self.scope(id).map(|s| &s.phase) else {
             return Err(WRONG_PHASE);
         };
@@ -504,12 +495,12 @@ impl Execution {
         let told =
             matches!(state.kind, StateKind::Task(_) | StateKind::Wait(_)) || (composed && !failed);
         if told {
-            list.push(Abort::State(crate::event::StateType::of(&state.kind)));
+            list.push(Abort::State(StateType::of(&state.kind)));
         }
         match &scope.phase {
             Phase::Mapping(run) => {
                 for (index, iteration) in &run.running {
-                    list.push(Abort::Iteration(crate::event::Iteration {
+                    list.push(Abort::Iteration(Iteration {
                         name: Arc::clone(&state.name),
                         index: *index as u64,
                     }));

@@ -123,6 +123,7 @@ struct Reading<'r, 'a, 't, 'i> {
 }
 
 /// Which of the common fields a type has.
+#[expect(clippy::struct_excessive_bools, reason = "one flag for each field")]
 struct Common {
     transition: bool,
     output: bool,
@@ -242,6 +243,8 @@ impl Reading<'_, '_, '_, '_> {
                 Transition::Next(self.targets.required(&mut self.reader, "Next", self.report))
             }
             (false, Some(true)) => Transition::End,
+            // `End` that is no boolean was reported.
+            (false, None) if self.reader.has("End") => Transition::End,
             (false, _) => {
                 self.reader.value("Next");
                 self.report.schema(

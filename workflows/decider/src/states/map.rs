@@ -14,7 +14,7 @@ use crate::evolve::Mismatch;
 use crate::execution::Execution;
 use crate::failure::Failure;
 use crate::json::Json;
-use crate::scope::{MapRun, Parent, Phase, Scope, ScopeId};
+use crate::scope::{Abort, MapRun, Parent, Phase, Scope, ScopeId};
 
 const NO_MAP: Mismatch = "its Map has ended";
 const NOT_MAPPING: Mismatch = "its Map runs no iterations";
@@ -22,12 +22,11 @@ const NOT_MAPPING: Mismatch = "its Map runs no iterations";
 /// The started event, with all evaluated fields in its note.
 pub(crate) fn start(here: &Here<'_>, map: &Map) -> Result<Step, Stop> {
     let (items, max_concurrency, count, percentage) = here.session(None, None, |session| {
-        let items = match &map.items {
-            Some(template) => session.array(template, "Items")?,
-            None => {
-                let input = here.current.input.shared();
-                session.array(&Template::Constant(Arc::clone(input)), "Items")?
-            }
+        let items = if let Some(template) = &map.items {
+            session.array(template, "Items")?
+        } else {
+            let input = here.current.input.shared();
+            session.array(&Template::Constant(Arc::clone(input)), "Items")?
         };
         let limit = |template: &Option<Template>, location| {
             template
@@ -278,24 +277,17 @@ pub(crate) fn iteration_failed(
     let current = map.current.as_ref().ok_or(NO_MAP)?;
     let name = Arc::clone(&machine.flow(map.flow).state(current.index).name);
     let running: Vec<(usize, ScopeId)> = run.running.iter().map(|(i, s)| (*i, *s)).collect();
-    let mut list = VecDeque::from(execution.abort(machine, id, true));
+    let mut aborts = VecDeque::from(execution.abort(machine, id, true));
     for (index, other) in running {
         if other != id {
-            list.push_back(crate::scope::Abort::Iteration(Iteration {
+            aborts.push_back(Abort::Iteration(Iteration {
                 name: Arc::clone(&name),
                 index: index as u64,
             }));
-            list.extend(execution.abort(machine, other, false));
+            aborts.extend(execution.abort(machine, other, false));
         }
     }
-    execution.fail_composed(
-        machine,
-        parent.scope,
-        last,
-        failure,
-        note.retry.as_ref(),
-        list,
-    )
+    execution.fail_composed(parent.scope, last, failure, note.retry.as_ref(), aborts)
 }
 
 /// An iteration is over, and the Map goes on.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use safelight_asl::{Resource, StateKind, StateMachine, Task, errors};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::decide::{Here, Step, Stop, timeout};
 use crate::event::{Detail, HistoryEvent, Problem, Service};
@@ -187,7 +187,11 @@ fn failed(direct: bool, failure: Failure) -> (Detail, Option<Failure>) {
 
 /// The part of the answer of `lambda:invoke` that does not depend on HTTP.
 fn wrapped(payload: Value) -> Value {
-    json!({"ExecutedVersion": "$LATEST", "Payload": payload, "StatusCode": 200})
+    let mut answer = Map::new();
+    answer.insert("ExecutedVersion".to_owned(), Value::from("$LATEST"));
+    answer.insert("Payload".to_owned(), payload);
+    answer.insert("StatusCode".to_owned(), Value::from(200));
+    Value::Object(answer)
 }
 
 pub(crate) fn timed_out(here: &Here<'_>) -> Detail {

@@ -54,7 +54,7 @@ impl Clock {
                 if left.is_zero() {
                     return;
                 }
-                tokio::time::sleep(left.min(std::time::Duration::from_mins(1))).await;
+                tokio::time::sleep(left.min(std::time::Duration::from_secs(59))).await;
             },
         }
     }

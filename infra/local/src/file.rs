@@ -51,7 +51,7 @@ impl Locks {
 
 /// The entity tag of a file: its size and the time of its last change. Our own writes never give two
 /// contents of one file the same time.
-pub(crate) fn etag(metadata: &fs::Metadata) -> String {
+pub fn etag(metadata: &fs::Metadata) -> String {
     let changed = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
     let since = changed
         .duration_since(SystemTime::UNIX_EPOCH)
@@ -114,7 +114,7 @@ impl Opened {
     }
 
     /// The entity tag, as the file was when it was opened.
-    pub(crate) fn etag(&self) -> String {
+    pub fn etag(&self) -> String {
         etag(&self.metadata)
     }
 
@@ -166,8 +166,7 @@ impl Staged {
         if let Some(replaced) = replaced {
             let before = replaced.modified()?;
             if ours.modified()? <= before {
-                self.file
-                    .set_modified(before + Duration::from_nanos(1_000))?;
+                self.file.set_modified(before + Duration::from_micros(1))?;
                 return Ok(etag(&self.file.metadata()?));
             }
         }

@@ -27,6 +27,7 @@ mod token;
 
 pub use client::HostClient;
 pub use clock::Clock;
+pub use file::etag as file_etag;
 pub use lock::{HostFile, LockError, StateLock};
 pub use objects::{FolderObjects, Folders, RESULTS_BUCKET};
 pub use queue::{Browsed, MAX_RETENTION, QueueConfig, Redrive, SqliteQueue};

@@ -202,7 +202,7 @@ fn fault(what: &str) -> RecordError {
     ))
 }
 
-fn unreadable(item: &str, problem: impl ToString) -> Refusal<RecordError> {
+fn unreadable(item: &str, problem: &impl ToString) -> Refusal<RecordError> {
     Refusal::Port(RecordError::Unreadable {
         item: item.to_owned(),
         problem: problem.to_string(),
@@ -231,7 +231,7 @@ fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<String> {
 }
 
 fn parse<T: DeserializeOwned>(sk: &str, body: &str) -> Result<T> {
-    serde_json::from_str(body).map_err(|error| unreadable(sk, error))
+    serde_json::from_str(body).map_err(|error| unreadable(sk, &error))
 }
 
 fn get<T: DeserializeOwned>(db: &Connection, pk: &str, sk: &str) -> Result<Option<T>> {
@@ -241,11 +241,11 @@ fn get<T: DeserializeOwned>(db: &Connection, pk: &str, sk: &str) -> Result<Optio
 }
 
 fn require<T: DeserializeOwned>(db: &Connection, pk: &str, sk: &str) -> Result<T> {
-    get(db, pk, sk)?.ok_or_else(|| unreadable(sk, format!("it is not there in {pk}")))
+    get(db, pk, sk)?.ok_or_else(|| unreadable(sk, &format!("it is not there in {pk}")))
 }
 
 fn put(tx: &Connection, pk: &str, sk: &str, item: &impl Serialize) -> Result<()> {
-    let body = serde_json::to_string(item).map_err(|error| unreadable(sk, error))?;
+    let body = serde_json::to_string(item).map_err(|error| unreadable(sk, &error))?;
     tx.prepare_cached("INSERT OR REPLACE INTO items (pk, sk, body) VALUES (?1, ?2, ?3)")?
         .execute(params![pk, sk, body])?;
     Ok(())
@@ -331,7 +331,7 @@ fn append(tx: &Connection, drafts: Vec<Draft>, pointers: &[Pointer]) -> Result<V
     };
     scan(tx, &pk, &key::lane(&lane), |sk, body| {
         let link: Link = parse(sk, &body)?;
-        let (_, seq) = key::parse_event(sk).ok_or_else(|| unreadable(sk, "not an event's key"))?;
+        let (_, seq) = key::parse_event(sk).ok_or_else(|| unreadable(sk, &"not an event's key"))?;
         tip = Tip {
             seq,
             hash: link.hash,
@@ -349,7 +349,7 @@ fn append(tx: &Connection, drafts: Vec<Draft>, pointers: &[Pointer]) -> Result<V
         }
         let event = draft.place(tip.seq + 1, &tip.hash);
         let sk = key::event(&lane, event.seq);
-        let body = serde_json::to_string(&event).map_err(|error| unreadable(&sk, error))?;
+        let body = serde_json::to_string(&event).map_err(|error| unreadable(&sk, &error))?;
         insert.execute(params![pk, sk, body])?;
         tip = Tip {
             seq: event.seq,
@@ -383,7 +383,7 @@ fn put_seal(tx: &Connection, pk: &str, time: DateTime<Utc>) -> Result<Seal> {
     let mut tips = BTreeMap::<Lane, (u64, String, String)>::new();
     scan(tx, pk, "E#", |sk, body| {
         let (lane, seq) =
-            key::parse_event(sk).ok_or_else(|| unreadable(sk, "not an event's key"))?;
+            key::parse_event(sk).ok_or_else(|| unreadable(sk, &"not an event's key"))?;
         tips.insert(lane, (seq, sk.to_owned(), body));
         Ok(())
     })?;

@@ -173,7 +173,7 @@ impl AlarmRunner {
                 .optional()?;
             Ok::<_, DatabaseError>(row)
         });
-        let row = read.await.map_err(unavailable)?;
+        let row = read.await.map_err(|error| unavailable(&error))?;
         Ok(row.map(|(state, changed)| {
             let since = DateTime::from_timestamp_millis(changed).unwrap_or_default();
             (AlarmState::of_name(&state), since)
@@ -246,7 +246,7 @@ impl AlarmRunner {
     }
 }
 
-fn unavailable(error: DatabaseError) -> QueueError {
+fn unavailable(error: &DatabaseError) -> QueueError {
     QueueError::Unavailable(error.to_string())
 }
 

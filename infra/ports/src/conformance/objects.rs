@@ -213,7 +213,7 @@ async fn racing_writers_lose_nothing(it: ObjectsUnderTest) {
 
 async fn readers_see_whole_objects(it: ObjectsUnderTest) {
     let key = unique("whole.bin");
-    it.put(&key, &[0; 100_000]).await;
+    it.put(&key, &vec![0; 100_000]).await;
     let write = async |value: u8| {
         it.put(&key, &vec![value; 100_000 + usize::from(value)])
             .await;

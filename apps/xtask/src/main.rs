@@ -1,2 +1,48 @@
-//! placeholder
-fn main() {}
+//! `cargo xtask …`: chores of this repository.
+//!
+//! What it does: measures the product beside a bare loop over the same pure code (`bench`), kills it
+//! in the middle of real photographs and checks what is left (`kill`), and runs the fuzz targets
+//! (`fuzz`). It never installs anything, and never fails because a measure missed its target.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod bench;
+mod corpus;
+mod distinct;
+mod fuzz;
+mod kill;
+mod product;
+mod usage;
+mod workspace;
+
+use clap::Parser;
+
+/// Chores of this repository.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", max_term_width = 100)]
+enum Arguments {
+    /// Measure the product: a table of figures beside their targets, and the commands that were run
+    Bench(bench::Options),
+    /// Kill the host with SIGKILL in the middle of real photographs, resume, and check what is left
+    Kill(kill::Options),
+    /// Run every fuzz target of fuzz/, one after the other
+    Fuzz(fuzz::Options),
+}
+
+fn main() -> anyhow::Result<()> {
+    let workspace = workspace::Workspace::here();
+    match Arguments::parse() {
+        Arguments::Bench(options) => bench::run(&workspace, &options),
+        Arguments::Kill(options) => kill::run(&workspace, &options),
+        Arguments::Fuzz(options) => fuzz::run(&workspace, &options),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_parser_is_sound() {
+        super::Arguments::command().debug_assert();
+    }
+}

@@ -69,6 +69,22 @@ pub struct When {
     /// Prefixes of the object key; any where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_prefixes: Option<Vec<String>>,
+    /// What has to hold beside, while the branch is configured so.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub narrow: Vec<Narrowing>,
+}
+
+/// A condition more, while a setting of the branch has a value: a provider may take less than the
+/// branch does.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Narrowing {
+    /// Name of the setting in the branch's section of the configuration.
+    pub setting: String,
+    /// Its value.
+    pub value: serde_json::Value,
+    /// What has to hold beside.
+    pub when: When,
 }
 
 /// AWS actions on a kind of resource.

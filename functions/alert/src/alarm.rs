@@ -33,7 +33,7 @@ pub enum Notice {
 /// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Notify_Users_Alarm_Changes.html>
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct StateChange {
+struct AlarmNotification {
     alarm_name: String,
     new_state_value: String,
     #[serde(default)]
@@ -69,7 +69,8 @@ pub fn read_value(value: Value) -> Result<Notice, FunctionError> {
             )))
         };
     }
-    let change: StateChange = serde_json::from_value(value).map_err(|error| unreadable(&error))?;
+    let change: AlarmNotification =
+        serde_json::from_value(value).map_err(|error| unreadable(&error))?;
     let on = match change.new_state_value.as_str() {
         "ALARM" => true,
         "OK" => false,

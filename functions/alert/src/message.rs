@@ -84,7 +84,7 @@ pub fn report(report: &Report<'_>) -> Value {
     let first = groups.first().map_or_else(String::new, |(kind, _)| {
         format!(", first of all {}", name_of(kind, quote))
     });
-    envelope(&format!("{title}{first}"), blocks)
+    envelope(&format!("{title}{first}"), &blocks)
 }
 
 /// The message when the last alarm went off.
@@ -105,7 +105,7 @@ pub fn recovery(open: usize, more: bool) -> Value {
     };
     envelope(
         title,
-        vec![
+        &[
             header(&format!(":large_green_circle: {title}")),
             section(&rest),
         ],
@@ -234,7 +234,7 @@ fn section(text: &str) -> Value {
     json!({ "type": "section", "text": { "type": "mrkdwn", "text": text, "verbatim": true } })
 }
 
-fn envelope(text: &str, blocks: Vec<Value>) -> Value {
+fn envelope(text: &str, blocks: &[Value]) -> Value {
     json!({ "text": text, "parse": "none", "link_names": false, "unfurl_links": false, "blocks": blocks })
 }
 

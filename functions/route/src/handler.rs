@@ -1,15 +1,15 @@
 //! Applies the rules of every branch of the workflow and records the choice.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use safelight_kit::task::{Done, Failure, Recorded, Task, TaskCall};
 use safelight_kit::{Adapters, Function, FunctionError, Handler, Place};
-use safelight_schema::manifest::{MAX_BRANCHES, When};
+use safelight_schema::manifest::MAX_BRANCHES;
 use safelight_schema::task::{BranchRule, RouteInput, RouteOutput};
 use safelight_schema::{EventData, Lane, SkippedBranch, WantedBranch, error_name};
 use serde::Deserialize;
 
-use crate::rules::{self, SkipReason, explain};
+use crate::rules::{BranchSettings, SkipReason, explain_with};
 
 /// The function.
 pub const FUNCTION: Function = Function {
@@ -24,9 +24,9 @@ pub const FUNCTION: Function = Function {
 pub struct Settings {
     /// The features of the build, such as `heic`.
     pub features: BTreeSet<String>,
-    /// Conditions on a branch beside those of its manifest: how it is configured may ask for more,
-    /// as `label` does with Rekognition.
-    pub narrow: BTreeMap<String, When>,
+    /// The settings of each branch: a manifest may narrow its rule by them, as `label` does with
+    /// Rekognition.
+    pub branches: BranchSettings,
 }
 
 struct Route {
@@ -113,12 +113,8 @@ impl Route {
         {
             return Err(SkipReason::not_asked_for());
         }
-        let features = &self.settings.features;
-        explain(rule, &input.facts, key, features)?;
-        match self.settings.narrow.get(&rule.branch) {
-            Some(when) => rules::applies(when, &input.facts, key, features),
-            None => Ok(()),
-        }
+        let Settings { features, branches } = &self.settings;
+        explain_with(rule, &input.facts, key, features, branches)
     }
 }
 
@@ -127,6 +123,7 @@ mod tests {
     use super::*;
     use safelight_kit::testing::{Bench, facts, image, task_event};
     use safelight_schema::Format;
+    use safelight_schema::manifest::{Narrowing, When};
     use serde_json::{Value, json};
 
     fn rule(branch: &str, when: When) -> BranchRule {
@@ -218,10 +215,27 @@ mod tests {
     #[tokio::test]
     async fn the_settings_narrow_a_branch() {
         let bench = Bench::new();
+        let when = When {
+            narrow: vec![Narrowing {
+                setting: "provider".into(),
+                value: "rekognition".into(),
+                when: png_only(),
+            }],
+            ..When::default()
+        };
+        let event = event(vec![rule("label", when)], None);
         let mut adapters = bench.adapters();
-        adapters.settings = json!({ "narrow": { "label": { "formats": ["png"] } } });
-        let event = event(vec![rule("label", When::default())], None);
-        let answer = bench.call_with(&FUNCTION, adapters, event).await.unwrap();
-        assert_eq!(answer["skipped"][0]["branch"], "label");
+        for (provider, wanted) in [("properties", true), ("rekognition", false)] {
+            adapters.settings = json!({ "branches": { "label": { "provider": provider } } });
+            let answer = bench.call_with(&FUNCTION, adapters.clone(), event.clone());
+            let answer = answer.await.unwrap();
+            assert_eq!(answer["wanted"] == json!(["label"]), wanted, "{answer}");
+            if !wanted {
+                assert_eq!(
+                    answer["skipped"][0]["reason"],
+                    "jpeg; it takes png (with provider rekognition)"
+                );
+            }
+        }
     }
 }

@@ -14,4 +14,4 @@ pub mod rules;
 mod handler;
 
 pub use handler::{FUNCTION, Settings};
-pub use rules::{SkipReason, explain};
+pub use rules::{BranchSettings, SkipReason, explain, explain_with};

@@ -1,10 +1,14 @@
 //! The rules of the branches' manifests, applied to an image's facts.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use safelight_schema::manifest::When;
 use safelight_schema::task::BranchRule;
 use safelight_schema::{ErrorName, Format, ImageFacts, error_name};
+use serde_json::Value;
+
+/// The settings of each branch, by its name.
+pub type BranchSettings = BTreeMap<String, Value>;
 
 /// Why a branch does not want an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,14 +40,41 @@ impl SkipReason {
     }
 }
 
-/// Whether the branch of this rule wants the image called `key`. `features` are those of the build.
+/// Whether the branch of this rule wants the image called `key`, with default settings. `features`
+/// are those of the build.
 pub fn explain(
     rule: &BranchRule,
     facts: &ImageFacts,
     key: &str,
     features: &BTreeSet<String>,
 ) -> Result<(), SkipReason> {
-    applies(&rule.when, facts, key, features)
+    explain_with(rule, facts, key, features, &BranchSettings::new())
+}
+
+/// Whether the branch of this rule wants the image called `key`, as the branches are configured.
+pub fn explain_with(
+    rule: &BranchRule,
+    facts: &ImageFacts,
+    key: &str,
+    features: &BTreeSet<String>,
+    settings: &BranchSettings,
+) -> Result<(), SkipReason> {
+    applies(&rule.when, facts, key, features)?;
+    let settings = settings.get(&rule.branch);
+    for narrowing in &rule.when.narrow {
+        let set = settings.and_then(|settings| settings.get(&narrowing.setting));
+        if set == Some(&narrowing.value) {
+            applies(&narrowing.when, facts, key, features).map_err(|mut skip| {
+                let value = narrowing
+                    .value
+                    .as_str()
+                    .map_or_else(|| narrowing.value.to_string(), str::to_owned);
+                skip.reason = format!("{} (with {} {value})", skip.reason, narrowing.setting);
+                skip
+            })?;
+        }
+    }
+    Ok(())
 }
 
 /// Whether `when` holds for the image; the first condition that does not is the reason.

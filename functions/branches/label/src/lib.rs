@@ -21,7 +21,6 @@ pub mod model;
 pub mod properties;
 pub mod quality;
 pub mod response;
-pub mod rule;
 
 mod handler;
 

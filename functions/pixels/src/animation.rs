@@ -105,10 +105,7 @@ fn gif_frames(bytes: &[u8], limits: &Limits, each: Each<'_>) -> Result<Animation
     let mut canvas = vec![0u8; width as usize * height as usize * 4];
     let mut before: Option<Vec<u8>> = None;
     let mut shown = 0;
-    loop {
-        let Some(frame) = decoder.read_next_frame().map_err(gif_file::fail)? else {
-            break;
-        };
+    while let Some(frame) = decoder.read_next_frame().map_err(gif_file::fail)? {
         let area = (frame.left, frame.top, frame.width, frame.height);
         let (dispose, delay_ms) = (frame.dispose, u32::from(frame.delay) * 10);
         if dispose == gif::DisposalMethod::Previous {

@@ -83,7 +83,11 @@ impl PixelError {
         }
     }
 
-    pub(crate) fn decode(format: Format, place: &'static str, cause: impl ToString) -> Self {
+    pub(crate) fn decode(
+        format: Format,
+        place: &'static str,
+        cause: impl std::fmt::Display,
+    ) -> Self {
         Self::DecodeFailed {
             format,
             place,
@@ -91,7 +95,11 @@ impl PixelError {
         }
     }
 
-    pub(crate) fn truncated(format: Format, place: &'static str, cause: impl ToString) -> Self {
+    pub(crate) fn truncated(
+        format: Format,
+        place: &'static str,
+        cause: impl std::fmt::Display,
+    ) -> Self {
         Self::Truncated {
             format,
             place,
@@ -106,7 +114,7 @@ impl PixelError {
         }
     }
 
-    pub(crate) fn encode(format: Format, cause: impl ToString) -> Self {
+    pub(crate) fn encode(format: Format, cause: impl std::fmt::Display) -> Self {
         Self::EncodeFailed {
             format,
             cause: cause.to_string(),

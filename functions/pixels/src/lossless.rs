@@ -31,7 +31,7 @@ fn png_options() -> Options {
     Options::from_preset(1)
 }
 
-fn oxipng_failed(error: impl ToString) -> PixelError {
+fn oxipng_failed(error: impl std::fmt::Display) -> PixelError {
     PixelError::encode(Format::Png, error)
 }
 

@@ -123,14 +123,14 @@ pub fn run(
             )));
         }
     }
-    let candidate = candidate(bytes, format, settings, limits)?;
+    let candidate = candidate(bytes, format, *settings, limits)?;
     Ok(smaller_of(bytes, format, candidate))
 }
 
 fn candidate(
     bytes: &[u8],
     format: Format,
-    settings: &Settings,
+    settings: Settings,
     limits: &Limits,
 ) -> Result<Candidate, PixelError> {
     let recompressed = match format {
@@ -157,7 +157,7 @@ fn candidate(
     })
 }
 
-fn jpeg(bytes: &[u8], settings: &Settings, limits: &Limits) -> Result<Candidate, PixelError> {
+fn jpeg(bytes: &[u8], settings: Settings, limits: &Limits) -> Result<Candidate, PixelError> {
     let decoded = decode(bytes, Format::Jpeg, limits)?;
     let metadata = decoded.metadata.under(settings.metadata);
     let options = JpegOptions {
@@ -171,7 +171,7 @@ fn jpeg(bytes: &[u8], settings: &Settings, limits: &Limits) -> Result<Candidate,
     })
 }
 
-fn webp(bytes: &[u8], settings: &Settings, limits: &Limits) -> Result<Candidate, PixelError> {
+fn webp(bytes: &[u8], settings: Settings, limits: &Limits) -> Result<Candidate, PixelError> {
     let decoded = decode(bytes, Format::Webp, limits)?;
     let coding = if decoded.source.lossy {
         WebpCoding::Lossy(settings.webp_quality)
@@ -201,7 +201,7 @@ fn webp(bytes: &[u8], settings: &Settings, limits: &Limits) -> Result<Candidate,
 fn webp_animation(
     bytes: &[u8],
     coding: WebpCoding,
-    settings: &Settings,
+    settings: Settings,
     limits: &Limits,
 ) -> Result<Vec<u8>, PixelError> {
     let mut encoder: Option<AnimationEncoder> = None;

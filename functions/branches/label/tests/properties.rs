@@ -134,11 +134,14 @@ fn sharpness_falls_when_a_picture_is_blurred() {
         ((mixed ^ (mixed >> 15)).wrapping_mul(0x85EB_CA77) >> 24) as u8
     };
     let sharp = labels(&of(120, 120, Channels::Grey, |x, y| vec![noise(x, y)]));
+    // A lens out of focus weighs the middle more: a tent of sixteen pixels.
     let soft = labels(&of(120, 120, Channels::Grey, |x, y| {
-        let sum: u32 = (0..7)
-            .flat_map(|dy| (0..7).map(move |dx| u32::from(noise(x + dx, y + dy))))
+        let tent = |at: u32| 8 - at.abs_diff(8).min(8);
+        let sum: u32 = (0..16)
+            .flat_map(|dy| (0..16).map(move |dx| (dx, dy)))
+            .map(|(dx, dy)| tent(dx) * tent(dy) * u32::from(noise(x + dx, y + dy)))
             .sum();
-        vec![(sum / 49) as u8]
+        vec![(sum / 4096) as u8]
     }));
     assert!(
         sharp.image_properties.quality.sharpness > soft.image_properties.quality.sharpness + 20.0

@@ -91,7 +91,9 @@ pub(super) fn pixels(page: Page) -> Result<Typed, PixelError> {
             let mut values = unpacked(&packed, page.width, page.height, bits)?;
             if page.palette.is_none() {
                 let scale = u8::MAX / (u8::MAX >> (8 - bits));
-                values.iter_mut().for_each(|value| *value *= scale);
+                for value in &mut values {
+                    *value *= scale;
+                }
             }
             Raw::Eight(values)
         }

@@ -59,7 +59,7 @@ impl Write for Shared {
 /// A rectangle of the canvas: left, top, width, height.
 type Area = (usize, usize, usize, usize);
 
-fn gif_fail(error: impl ToString) -> PixelError {
+fn gif_fail(error: impl std::fmt::Display) -> PixelError {
     PixelError::encode(Format::Gif, error)
 }
 

@@ -20,13 +20,13 @@ pub(super) fn color_type(channels: Channels) -> ColorType {
 }
 
 /// Header information of an image with this metadata.
-pub(super) fn info<'a>(
+pub(super) fn info(
     width: u32,
     height: u32,
     kind: ColorType,
     depth: BitDepth,
-    metadata: &'a Metadata,
-) -> Info<'a> {
+    metadata: &Metadata,
+) -> Info<'_> {
     let mut info = Info::with_size(width, height);
     info.color_type = kind;
     info.bit_depth = depth;

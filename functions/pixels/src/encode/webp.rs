@@ -14,7 +14,7 @@ pub enum WebpCoding {
     Lossless,
 }
 
-fn fail(cause: impl ToString) -> PixelError {
+fn fail(cause: impl std::fmt::Display) -> PixelError {
     PixelError::encode(Format::Webp, cause)
 }
 

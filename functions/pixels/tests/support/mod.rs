@@ -1,6 +1,6 @@
 //! Synthetic images, and files that our encoders do not write.
 
-#![allow(dead_code)]
+#![allow(dead_code, clippy::trivially_copy_pass_by_ref)]
 
 use safelight_pixels::{Channels, Pixels, Samples};
 
@@ -11,7 +11,7 @@ pub fn scene(width: u32, height: u32, channels: Channels) -> Pixels {
         for x in 0..width {
             let (u, v) = (x * 255 / width.max(1), y * 255 / height.max(1));
             let colour = [u as u8, v as u8, (255 - u) as u8];
-            let grey = ((u + v) / 2) as u8;
+            let grey = u.midpoint(v) as u8;
             let alpha = if x < width / 4 {
                 0
             } else {
@@ -35,7 +35,7 @@ pub fn deep_scene(width: u32, height: u32, channels: Channels) -> Pixels {
         .unwrap()
         .iter()
         .enumerate()
-        .map(|(at, &value)| u16::from(value) * 257 ^ (at as u16 & 0x3F))
+        .map(|(at, &value)| (u16::from(value) * 257) ^ (at as u16 & 0x3F))
         .collect();
     Pixels::new(width, height, channels, Samples::Sixteen(samples)).unwrap()
 }

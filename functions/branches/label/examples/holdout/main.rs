@@ -63,7 +63,7 @@ fn examples(seed: u64, each: u32, real: Option<&Path>, set: &str) -> Result<Vec<
         for kind in 0..4 {
             let scene = scenes::draw(kind, &mut random);
             let as_jpeg = scene.pixels.channels() == Channels::Rgb && random.unit() < 0.5;
-            examples.push(synthetic(at, kind, scene, as_jpeg || kind == 0)?);
+            examples.push(synthetic(at, kind, &scene, as_jpeg || kind == 0)?);
         }
     }
     if let Some(folder) = real {
@@ -80,7 +80,7 @@ fn examples(seed: u64, each: u32, real: Option<&Path>, set: &str) -> Result<Vec<
     Ok(examples)
 }
 
-fn synthetic(at: u32, kind: usize, scene: Scene, as_jpeg: bool) -> Result<Example, Error> {
+fn synthetic(at: u32, kind: usize, scene: &Scene, as_jpeg: bool) -> Result<Example, Error> {
     let plain = Metadata::default();
     let (bytes, format) = if as_jpeg {
         let options = JpegOptions::of_quality(85);

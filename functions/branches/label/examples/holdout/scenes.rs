@@ -239,7 +239,7 @@ fn graphic(random: &mut Random) -> Scene {
         canvas.paint(
             all,
             &|x, y| {
-                let share = (x / width + y / height) / 2.0;
+                let share = 0.5 * x / width + 0.5 * y / height;
                 [0, 1, 2].map(|c| from[c] + (to[c] - from[c]) * share)
             },
             &|_, _| -1.0,

@@ -133,8 +133,22 @@ pub(crate) struct Staged {
 }
 
 impl Staged {
-    /// Writes `body` beside `path`, and makes the folders that are missing.
+    /// Writes `body` beside `path`, and makes the folders that are missing, durably.
     pub(crate) fn write(path: &Path, body: &[u8]) -> io::Result<Self> {
+        Self::write_below(path, body, create_folders)
+    }
+
+    /// As `write`, but whether new folders are durable is left to the file system: with a journal
+    /// they are, once the object's own folder is. For sidecars, whose loss costs a media type.
+    pub(crate) fn write_sidecar(path: &Path, body: &[u8]) -> io::Result<Self> {
+        Self::write_below(path, body, |folder| fs::create_dir_all(folder))
+    }
+
+    fn write_below(
+        path: &Path,
+        body: &[u8],
+        create_folders: impl Fn(&Path) -> io::Result<()>,
+    ) -> io::Result<Self> {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let folder = path.parent().unwrap_or(Path::new("."));
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);

@@ -91,7 +91,12 @@ pub enum BranchCommand {
 /// Runs the command.
 pub fn run(command: BranchCommand) -> anyhow::Result<Exit> {
     match command {
-        BranchCommand::New { name, formats, owner, repository } => {
+        BranchCommand::New {
+            name,
+            formats,
+            owner,
+            repository,
+        } => {
             let new = NewBranch {
                 owner: owner.unwrap_or_else(git_user),
                 name,
@@ -101,9 +106,23 @@ pub fn run(command: BranchCommand) -> anyhow::Result<Exit> {
         }
         BranchCommand::Sync { check, repository } => synchronise(&repository.require()?, check),
         BranchCommand::List { repository, json } => list(&repository, json),
-        BranchCommand::Explain { image, key, config, repository, json } => {
+        BranchCommand::Explain {
+            image,
+            key,
+            config,
+            repository,
+            json,
+        } => {
             let rules = repository.rules()?;
-            explain::run(&explain::Request { image, key, config, json }, &rules)
+            explain::run(
+                &explain::Request {
+                    image,
+                    key,
+                    config,
+                    json,
+                },
+                &rules,
+            )
         }
         BranchCommand::Test { name, repository } => test(&repository.require()?, &name),
     }
@@ -116,12 +135,15 @@ impl Repository {
             Some(root) => sync::find_root(root)
                 .filter(|found| found == root)
                 .map(Some)
-                .ok_or_else(|| with_next_step(
-                    format!("{} holds no {}", root.display(), folder::BRANCHES),
-                    "give the root of a clone of Safelight with --root",
-                )),
+                .ok_or_else(|| {
+                    with_next_step(
+                        format!("{} holds no {}", root.display(), folder::BRANCHES),
+                        "give the root of a clone of Safelight with --root",
+                    )
+                }),
             None => {
-                let here = std::env::current_dir().context("the working directory cannot be read")?;
+                let here =
+                    std::env::current_dir().context("the working directory cannot be read")?;
                 Ok(sync::find_root(&here))
             }
         }
@@ -131,7 +153,10 @@ impl Repository {
     pub fn require(&self) -> anyhow::Result<PathBuf> {
         self.find()?.ok_or_else(|| {
             with_next_step(
-                format!("no folder above the working directory holds {}", folder::BRANCHES),
+                format!(
+                    "no folder above the working directory holds {}",
+                    folder::BRANCHES
+                ),
                 "go to a clone of Safelight, or name one with --root DIR",
             )
         })
@@ -140,21 +165,30 @@ impl Repository {
     /// The branches of the repository; outside of one, those of this binary.
     fn manifests(&self) -> anyhow::Result<Vec<Manifest>> {
         match self.find()? {
-            Some(root) => Ok(folders(&root)?.into_iter().map(|folder| folder.manifest).collect()),
+            Some(root) => Ok(folders(&root)?
+                .into_iter()
+                .map(|folder| folder.manifest)
+                .collect()),
             None => Ok(safelight_functions::manifests()?),
         }
     }
 
     /// The rules of the repository; outside of one, those of this binary.
     fn rules(&self) -> anyhow::Result<Vec<BranchRule>> {
-        let folders: Vec<BranchFolder> = self.manifests()?.into_iter().map(BranchFolder::of).collect();
+        let folders: Vec<BranchFolder> = self
+            .manifests()?
+            .into_iter()
+            .map(BranchFolder::of)
+            .collect();
         Ok(rules(&folders))
     }
 }
 
 fn folders(root: &Path) -> anyhow::Result<Vec<BranchFolder>> {
-    BranchFolder::read_all(&root.join(folder::BRANCHES))
-        .or_next_step("the branches cannot be read", "mend the file that is named; docs/branches.md lists the fields")
+    BranchFolder::read_all(&root.join(folder::BRANCHES)).or_next_step(
+        "the branches cannot be read",
+        "mend the file that is named; docs/branches.md lists the fields",
+    )
 }
 
 fn format(name: &str) -> Result<Format, String> {
@@ -180,7 +214,8 @@ fn git_user() -> String {
 }
 
 fn create(root: &Path, new: &NewBranch) -> anyhow::Result<Exit> {
-    let folder = scaffold::write(root, new).or_next_step("no branch was made", "choose another name")?;
+    let folder =
+        scaffold::write(root, new).or_next_step("no branch was made", "choose another name")?;
     println!("{}", shown(root, &folder));
     synchronise(root, false)?;
     eprintln!(
@@ -191,13 +226,18 @@ fn create(root: &Path, new: &NewBranch) -> anyhow::Result<Exit> {
 }
 
 fn shown(root: &Path, path: &Path) -> String {
-    path.strip_prefix(root).unwrap_or(path).display().to_string()
+    path.strip_prefix(root)
+        .unwrap_or(path)
+        .display()
+        .to_string()
 }
 
 /// Writes what is not current and prints its names.
 fn synchronise(root: &Path, check: bool) -> anyhow::Result<Exit> {
-    let plan = sync::plan(root)
-        .or_next_step("the branches do not fit together", "mend what is named, then run `safelight branch sync`")?;
+    let plan = sync::plan(root).or_next_step(
+        "the branches do not fit together",
+        "mend what is named, then run `safelight branch sync`",
+    )?;
     if plan.is_current() {
         eprintln!("everything is current: {} branches", plan.branches.len());
         return Ok(Exit::Fine);
@@ -209,13 +249,23 @@ fn synchronise(root: &Path, check: bool) -> anyhow::Result<Exit> {
         println!("{}", sync::LOCK);
     }
     if check {
-        return Err(with_next_step("the files above are not current", "run `safelight branch sync`"));
+        return Err(with_next_step(
+            "the files above are not current",
+            "run `safelight branch sync`",
+        ));
     }
-    plan.write(root).or_next_step("the generated files were not written", "make them writable, then run it again")?;
+    plan.write(root).or_next_step(
+        "the generated files were not written",
+        "make them writable, then run it again",
+    )?;
     if plan.lock_is_stale {
         let mut cargo = cargo(root);
         cargo.args(["update", "--workspace", "--offline", "--quiet"]);
-        succeed(cargo, "Cargo.lock was not written", "run `cargo metadata` and see what it says")?;
+        succeed(
+            cargo,
+            "Cargo.lock was not written",
+            "run `cargo metadata` and see what it says",
+        )?;
     }
     Ok(Exit::Fine)
 }
@@ -230,13 +280,17 @@ fn cargo(root: &Path) -> Command {
 
 fn succeed(mut command: Command, what: &str, next: &str) -> anyhow::Result<()> {
     let program = command.get_program().to_string_lossy().into_owned();
-    let status = command
-        .status()
-        .or_next_step(&format!("{what}: {program} cannot be started"), "install Rust: https://rustup.rs")?;
+    let status = command.status().or_next_step(
+        &format!("{what}: {program} cannot be started"),
+        "install Rust: https://rustup.rs",
+    )?;
     if status.success() {
         Ok(())
     } else {
-        Err(with_next_step(format!("{what}: {program} ended with {status}"), next))
+        Err(with_next_step(
+            format!("{what}: {program} ended with {status}"),
+            next,
+        ))
     }
 }
 
@@ -298,7 +352,9 @@ fn list(repository: &Repository, json: bool) -> anyhow::Result<Exit> {
     }
     println!("{table}");
     if branches.iter().any(|branch| !branch.built) {
-        eprintln!("some of them are newer than this binary: `safelight branch sync`, then build again");
+        eprintln!(
+            "some of them are newer than this binary: `safelight branch sync`, then build again"
+        );
     }
     Ok(Exit::Fine)
 }
@@ -306,14 +362,20 @@ fn list(repository: &Repository, json: bool) -> anyhow::Result<Exit> {
 /// A manifest's conditions, as a person says them.
 fn takes(when: &When) -> String {
     let names = |formats: &mut dyn Iterator<Item = &Format>| {
-        formats.map(|format| format.name()).collect::<Vec<_>>().join(", ")
+        formats
+            .map(|format| format.name())
+            .collect::<Vec<_>>()
+            .join(", ")
     };
     let mut parts = vec![match &when.formats {
         Some(formats) => names(&mut formats.iter()),
         None => "every format".to_owned(),
     }];
     if !when.formats_with_feature.is_empty() {
-        parts.push(format!("{} if built in", names(&mut when.formats_with_feature.keys())));
+        parts.push(format!(
+            "{} if built in",
+            names(&mut when.formats_with_feature.keys())
+        ));
     }
     let range = |least: Option<String>, most: Option<String>, what: &str| match (least, most) {
         (None, None) => None,
@@ -322,11 +384,30 @@ fn takes(when: &When) -> String {
         (Some(least), Some(most)) => Some(format!("{what} {least} to {most}")),
     };
     let text = |number: Option<f64>| number.map(|number| number.to_string());
-    parts.extend(range(when.min_bytes.map(terminal::size), when.max_bytes.map(terminal::size), "size"));
-    parts.extend(range(text(when.min_side.map(f64::from)), text(when.max_side.map(f64::from)), "sides"));
-    parts.extend(range(text(when.min_megapixels), text(when.max_megapixels), "megapixels"));
+    parts.extend(range(
+        when.min_bytes.map(terminal::size),
+        when.max_bytes.map(terminal::size),
+        "size",
+    ));
+    parts.extend(range(
+        text(when.min_side.map(f64::from)),
+        text(when.max_side.map(f64::from)),
+        "sides",
+    ));
+    parts.extend(range(
+        text(when.min_megapixels),
+        text(when.max_megapixels),
+        "megapixels",
+    ));
     if let Some(prefixes) = &when.key_prefixes {
-        parts.push(format!("keys {}", prefixes.iter().map(|prefix| format!("{prefix}*")).collect::<Vec<_>>().join(" ")));
+        parts.push(format!(
+            "keys {}",
+            prefixes
+                .iter()
+                .map(|prefix| format!("{prefix}*"))
+                .collect::<Vec<_>>()
+                .join(" ")
+        ));
     }
     terminal::safe(&parts.join("; "))
 }
@@ -349,7 +430,10 @@ fn test(root: &Path, name: &str) -> anyhow::Result<Exit> {
         if !program.is_file() {
             return Err(with_next_step(
                 format!("the branch '{name}' has no test"),
-                format!("write a program {}/{name}/{OWN_TEST} that ends with 0 when all is well", folder::BRANCHES),
+                format!(
+                    "write a program {}/{name}/{OWN_TEST} that ends with 0 when all is well",
+                    folder::BRANCHES
+                ),
             ));
         }
         let mut command = Command::new(program);
@@ -357,10 +441,19 @@ fn test(root: &Path, name: &str) -> anyhow::Result<Exit> {
         command
     } else {
         let mut cargo = cargo(root);
-        cargo.args(["test", "--quiet", "--package", &format!("safelight-branch-{name}")]);
+        cargo.args([
+            "test",
+            "--quiet",
+            "--package",
+            &format!("safelight-branch-{name}"),
+        ]);
         cargo
     };
-    succeed(command, &format!("the tests of '{name}' failed"), "see what they printed")?;
+    succeed(
+        command,
+        &format!("the tests of '{name}' failed"),
+        "see what they printed",
+    )?;
     Ok(Exit::Fine)
 }
 
@@ -396,9 +489,14 @@ mod tests {
     #[test]
     fn a_root_that_is_none_is_an_error_with_a_next_step() {
         let folder = tempfile::tempdir().unwrap();
-        let repository = Repository { root: Some(folder.path().to_path_buf()) };
+        let repository = Repository {
+            root: Some(folder.path().to_path_buf()),
+        };
         let error = crate::failure::render(&repository.require().unwrap_err());
-        assert!(error.contains("functions/branches") && error.contains("--root"), "{error}");
+        assert!(
+            error.contains("functions/branches") && error.contains("--root"),
+            "{error}"
+        );
     }
 
     #[test]

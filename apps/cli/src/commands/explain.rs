@@ -73,11 +73,20 @@ pub fn run(request: &Request, rules: &[BranchRule]) -> anyhow::Result<Exit> {
     } else {
         print(&explanation);
     }
-    Ok(if explanation.error.is_some() { Exit::SomeFailed } else { Exit::Fine })
+    Ok(if explanation.error.is_some() {
+        Exit::SomeFailed
+    } else {
+        Exit::Fine
+    })
 }
 
 /// Reads the header and applies policy and rules, as `validate` and `route` do.
-fn explain(image: &Path, key: &str, policy: &Policy, rules: &[BranchRule]) -> anyhow::Result<Explanation> {
+fn explain(
+    image: &Path,
+    key: &str,
+    policy: &Policy,
+    rules: &[BranchRule],
+) -> anyhow::Result<Explanation> {
     let mut explanation = Explanation {
         image: image.display().to_string(),
         facts: None,
@@ -94,7 +103,9 @@ fn explain(image: &Path, key: &str, policy: &Policy, rules: &[BranchRule]) -> an
     };
     match policy::check(&facts, key, policy) {
         Ok(warnings) => explanation.warnings = warnings.iter().map(ToString::to_string).collect(),
-        Err(error) => explanation.error = Some(ErrorInfo::new(error.name().name, error.to_string())),
+        Err(error) => {
+            explanation.error = Some(ErrorInfo::new(error.name().name, error.to_string()))
+        }
     }
     if explanation.error.is_none() {
         explanation.branches = rules.iter().map(|rule| branch(rule, &facts, key)).collect();
@@ -109,7 +120,9 @@ fn branch(rule: &BranchRule, facts: &ImageFacts, key: &str) -> ExplainedBranch {
         branch: rule.branch.clone(),
         version: rule.version.clone(),
         taken: skipped.is_none(),
-        error: skipped.as_ref().and_then(|skipped| skipped.error.map(str::to_owned)),
+        error: skipped
+            .as_ref()
+            .and_then(|skipped| skipped.error.map(str::to_owned)),
         reason: skipped.map(|skipped| skipped.reason),
     }
 }
@@ -136,12 +149,19 @@ fn facts(image: &Path, max_frames: u32) -> anyhow::Result<Result<ImageFacts, Hea
     }
     let mut file = File::open(image).or_next_step(&unreadable(), "name an image that is there")?;
     let size = file.metadata().with_context(unreadable)?.len();
-    let probed = probe_with(size, max_frames, |offset, length| -> Result<Vec<u8>, NoFacts> {
-        let mut bytes = Vec::new();
-        file.seek(SeekFrom::Start(offset)).map_err(NoFacts::Io)?;
-        (&file).take(u64::from(length)).read_to_end(&mut bytes).map_err(NoFacts::Io)?;
-        Ok(bytes)
-    });
+    let probed = probe_with(
+        size,
+        max_frames,
+        |offset, length| -> Result<Vec<u8>, NoFacts> {
+            let mut bytes = Vec::new();
+            file.seek(SeekFrom::Start(offset)).map_err(NoFacts::Io)?;
+            (&file)
+                .take(u64::from(length))
+                .read_to_end(&mut bytes)
+                .map_err(NoFacts::Io)?;
+            Ok(bytes)
+        },
+    );
     match probed {
         Ok((facts, _)) => Ok(Ok(facts)),
         Err(NoFacts::Header(error)) => Ok(Err(error)),
@@ -177,7 +197,12 @@ fn print(explanation: &Explanation) {
             (None, _) => String::new(),
         };
         let taken = if branch.taken { "yes" } else { "no" };
-        table.add_row([&branch.branch, &branch.version, taken, &terminal::safe(&why)]);
+        table.add_row([
+            &branch.branch,
+            &branch.version,
+            taken,
+            &terminal::safe(&why),
+        ]);
     }
     println!("{table}");
 }
@@ -194,9 +219,15 @@ mod tests {
         let rule = |branch: &str, formats: Option<Vec<Format>>| BranchRule {
             branch: branch.into(),
             version: "1".into(),
-            when: When { formats, ..When::default() },
+            when: When {
+                formats,
+                ..When::default()
+            },
         };
-        vec![rule("every", None), rule("png-only", Some(vec![Format::Png]))]
+        vec![
+            rule("every", None),
+            rule("png-only", Some(vec![Format::Png])),
+        ]
     }
 
     fn explained(name: &str, bytes: &[u8]) -> Explanation {
@@ -239,7 +270,10 @@ mod tests {
     #[test]
     fn a_folder_and_a_missing_file_are_errors() {
         let folder = tempfile::tempdir().unwrap();
-        for path in [folder.path().to_path_buf(), folder.path().join("missing.png")] {
+        for path in [
+            folder.path().to_path_buf(),
+            folder.path().join("missing.png"),
+        ] {
             assert!(explain(&path, "k", &Policy::default(), &rules()).is_err());
         }
     }

@@ -89,22 +89,32 @@ pub fn run(command: WorkflowCommand) -> anyhow::Result<Exit> {
             print!("{}", definition(&repository)?);
             Ok(Exit::Fine)
         }
-        WorkflowCommand::Validate { file, repository, json } => {
+        WorkflowCommand::Validate {
+            file,
+            repository,
+            json,
+        } => {
             let (name, text) = match file {
                 Some(file) => {
-                    let text = std::fs::read_to_string(&file)
-                        .or_next_step(&format!("{} cannot be read", file.display()), "name a definition that is there")?;
+                    let text = std::fs::read_to_string(&file).or_next_step(
+                        &format!("{} cannot be read", file.display()),
+                        "name a definition that is there",
+                    )?;
                     (file.display().to_string(), text)
                 }
                 None => ("composed".to_owned(), definition(&repository)?),
             };
             let validation = validate(name, &text);
             print_validation(&validation, json)?;
-            Ok(if validation.findings.is_empty() { Exit::Fine } else { Exit::Error })
+            Ok(if validation.findings.is_empty() {
+                Exit::Fine
+            } else {
+                Exit::Error
+            })
         }
         WorkflowCommand::Graph { format, repository } => {
-            let definition: Value =
-                serde_json::from_str(&definition(&repository)?).context("the definition is not JSON")?;
+            let definition: Value = serde_json::from_str(&definition(&repository)?)
+                .context("the definition is not JSON")?;
             let picture = match format {
                 GraphFormat::Text => graph::text(&definition),
                 GraphFormat::Mermaid => graph::mermaid(&definition),
@@ -124,7 +134,8 @@ fn definition(repository: &Repository) -> anyhow::Result<String> {
     let trunk = sync::trunk(&root).or_next_step("the trunk cannot be read", next)?;
     let folders = safelight_compose::BranchFolder::read_all(&root.join(folder::BRANCHES))
         .or_next_step("the branches cannot be read", next)?;
-    let composed = compose(&trunk, &folders).or_next_step("the workflow cannot be composed", next)?;
+    let composed =
+        compose(&trunk, &folders).or_next_step("the workflow cannot be composed", next)?;
     Ok(render(&composed))
 }
 
@@ -133,7 +144,10 @@ fn validate(definition: String, text: &str) -> Validation {
     Validation {
         definition,
         bytes: text.len(),
-        hash: serde_json::from_str(text).ok().as_ref().map(definition_hash),
+        hash: serde_json::from_str(text)
+            .ok()
+            .as_ref()
+            .map(definition_hash),
         findings: findings
             .into_iter()
             .map(|finding| Found {
@@ -187,7 +201,11 @@ mod tests {
     #[test]
     fn a_fault_is_found_and_keeps_to_the_schema() {
         let schema = schemars::schema_for!(Validation).to_value();
-        for text in ["{", "{}", r#"{"StartAt": "A", "States": {"A": {"Type": "Pass"}}}"#] {
+        for text in [
+            "{",
+            "{}",
+            r#"{"StartAt": "A", "States": {"A": {"Type": "Pass"}}}"#,
+        ] {
             let validation = validate("x.json".into(), text);
             assert!(!validation.findings.is_empty(), "{text}");
             let value = serde_json::to_value(&validation).unwrap();

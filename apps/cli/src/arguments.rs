@@ -1,0 +1,242 @@
+//! The command line, as clap reads it.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::commands::{branch::BranchCommand, workflow::WorkflowCommand};
+
+/// Sends images through one workflow each, records every step, and proves it.
+#[derive(Debug, Parser)]
+#[command(name = "safelight", version, about, max_term_width = 100, after_help = EXIT_CODES)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 fine, 1 error, 2 usage, 3 some images failed or were rejected, \
+4 the record does not verify.";
+
+/// Options that every command which touches the state takes.
+#[derive(Debug, Clone, Args)]
+pub struct Place {
+    /// Folder of the record, the queues and the engine's history [default: ./.safelight]
+    #[arg(long, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
+    /// Configuration file [default: ./safelight.toml, if it is there]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Data as JSON on standard output
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the workflow over files or folders once
+    Process(ProcessArguments),
+    /// Keep running: watch folders, take uploads, serve the Step Functions API
+    Serve(ServeArguments),
+    /// The timeline of an image or an execution
+    History(HistoryArguments),
+    /// Check, query and export the record
+    Audit(AuditArguments),
+    /// What failed, and doing it again
+    Failures(FailuresArguments),
+    /// Branches: one folder each
+    Branch {
+        /// What to do with branches.
+        #[command(subcommand)]
+        command: BranchCommand,
+    },
+    /// The workflow definition
+    Workflow {
+        /// What to do with the workflow.
+        #[command(subcommand)]
+        command: WorkflowCommand,
+    },
+    /// What is configured, what is missing, and the command that mends it
+    Doctor(Place),
+    /// Completions for a shell, to standard output
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// A function's worker process; started by the host
+    #[command(hide = true)]
+    Worker {
+        /// Name of the function.
+        function: String,
+    },
+}
+
+/// `safelight process`.
+#[derive(Debug, Args)]
+pub struct ProcessArguments {
+    /// Files and folders
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// Folder of the results [default: ./results]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Process again what is finished already
+    #[arg(long)]
+    pub again: bool,
+    /// State, configuration and form of the output.
+    #[command(flatten)]
+    pub place: Place,
+}
+
+/// `safelight serve`.
+#[derive(Debug, Args)]
+pub struct ServeArguments {
+    /// Folder to watch; its name becomes the bucket's. May be given again
+    #[arg(long, value_name = "DIR")]
+    pub watch: Vec<PathBuf>,
+    /// Address to listen on [default: 127.0.0.1:7878]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub listen: Option<String>,
+    /// Folder of the results [default: ./results]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// State, configuration and form of the output.
+    #[command(flatten)]
+    pub place: Place,
+}
+
+/// `safelight history`.
+#[derive(Debug, Args)]
+pub struct HistoryArguments {
+    /// Image (its path or key) or execution name
+    #[arg(value_name = "IMAGE|EXECUTION")]
+    pub subject: String,
+    /// Every execution of the image, not only the latest
+    #[arg(long)]
+    pub all: bool,
+    /// State, configuration and form of the output.
+    #[command(flatten)]
+    pub place: Place,
+}
+
+/// `safelight audit`.
+#[derive(Debug, Args)]
+pub struct AuditArguments {
+    /// What to do with the record.
+    #[command(subcommand)]
+    pub command: AuditCommand,
+}
+
+/// The audit commands.
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Prove that the record was not altered
+    Verify {
+        /// Executions or images to verify; all where none is given
+        #[arg(value_name = "IMAGE|EXECUTION")]
+        subjects: Vec<String>,
+        /// State, configuration and form of the output.
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+/// `safelight failures`.
+#[derive(Debug, Args)]
+pub struct FailuresArguments {
+    /// What to do with failures.
+    #[command(subcommand)]
+    pub command: FailuresCommand,
+}
+
+/// Which failures are meant.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Selection {
+    /// Of this image (its path or key)
+    #[arg(long)]
+    pub image: Option<String>,
+    /// Of this execution
+    #[arg(long)]
+    pub execution: Option<String>,
+    /// With this error name
+    #[arg(long)]
+    pub error: Option<String>,
+    /// Of this branch
+    #[arg(long)]
+    pub branch: Option<String>,
+}
+
+/// The failures commands.
+#[derive(Debug, Subcommand)]
+pub enum FailuresCommand {
+    /// What is in the dead-letter queue
+    List {
+        /// Which failures.
+        #[command(flatten)]
+        selection: Selection,
+        /// State, configuration and form of the output.
+        #[command(flatten)]
+        place: Place,
+    },
+    /// One failure in full
+    Show {
+        /// Execution name, image, or message id
+        failure: String,
+        /// State, configuration and form of the output.
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Do again what failed, and only that
+    Redrive {
+        /// Which failures; at least one option, or --all
+        #[command(flatten)]
+        selection: Selection,
+        /// Every failure
+        #[arg(long)]
+        all: bool,
+        /// Say what would be done, and do nothing
+        #[arg(long)]
+        dry_run: bool,
+        /// Why, for the record
+        #[arg(long, default_value = "redriven from the command line")]
+        reason: String,
+        /// Folder of the results [default: ./results]
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+        /// State, configuration and form of the output.
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Take failures off the list; the record keeps them
+    Drop {
+        /// Which failures; at least one option, or --all
+        #[command(flatten)]
+        selection: Selection,
+        /// Every failure
+        #[arg(long)]
+        all: bool,
+        /// Say what would be done, and do nothing
+        #[arg(long)]
+        dry_run: bool,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+        /// Why, for the record
+        #[arg(long, default_value = "dropped from the command line")]
+        reason: String,
+        /// State, configuration and form of the output.
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_parser_is_sound() {
+        super::Arguments::command().debug_assert();
+    }
+}

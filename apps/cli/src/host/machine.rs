@@ -1,0 +1,44 @@
+//! The state machine of the images, as this binary carries it.
+
+use safelight_compose::IMAGE_ASL;
+use safelight_engine::{CreateStateMachine, EngineError, EngineHandle, Names, UpdateStateMachine};
+
+use crate::failure::OrNextStep as _;
+
+/// Its name.
+pub const NAME: &str = "safelight-image";
+
+/// Its ARN.
+pub fn arn() -> String {
+    Names::default().state_machine_arn(NAME)
+}
+
+/// Creates it, or gives it the definition of this binary. Open executions keep theirs.
+pub async fn deploy(engine: &EngineHandle) -> anyhow::Result<()> {
+    let next = "run `safelight workflow validate`";
+    match engine.describe_state_machine(&arn()).await {
+        Ok(found) if found.definition == IMAGE_ASL => Ok(()),
+        Ok(_) => {
+            let update = UpdateStateMachine {
+                state_machine_arn: arn(),
+                definition: Some(IMAGE_ASL.to_owned()),
+                role_arn: None,
+                configuration: None,
+            };
+            engine.update_state_machine(update).await.or_next_step("the workflow cannot be updated", next)?;
+            Ok(())
+        }
+        Err(EngineError::StateMachineDoesNotExist(_)) => {
+            let create = CreateStateMachine {
+                name: NAME.to_owned(),
+                definition: IMAGE_ASL.to_owned(),
+                role_arn: "arn:aws:iam::000000000000:role/safelight-workflow".to_owned(),
+                kind: None,
+                configuration: "{}".to_owned(),
+            };
+            engine.create_state_machine(create).await.or_next_step("the workflow cannot be created", next)?;
+            Ok(())
+        }
+        Err(error) => Err(error).or_next_step("the workflow cannot be read", "run `safelight doctor`"),
+    }
+}

@@ -1,0 +1,299 @@
+//! Files become notifications: which files, under which bucket and key, and as which version.
+
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use anyhow::Context as _;
+use chrono::{DateTime, Utc};
+use safelight_schema::ImageRef;
+use safelight_local::FolderObjects;
+use safelight_schema::chain::sha256_hex;
+use serde_json::{Value, json};
+
+use crate::failure::with_next_step;
+
+/// A folder with a name: what a bucket is on one machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bucket {
+    /// Its name.
+    pub name: String,
+    /// Its folder.
+    pub root: PathBuf,
+}
+
+impl Bucket {
+    /// The bucket of a folder: `local-<8 hex of its path's SHA-256>`, so that two folders that share
+    /// a state folder are never mistaken for each other.
+    pub fn of(root: &Path) -> Self {
+        let digest = sha256_hex(root.as_os_str().as_encoded_bytes());
+        Self {
+            name: format!("local-{}", &digest[..8]),
+            root: root.to_owned(),
+        }
+    }
+}
+
+/// One file to be processed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// As it is shown to the person: relative to the working directory if it lies below it.
+    pub shown: String,
+    /// Where it lies.
+    pub path: PathBuf,
+    /// The bucket it is in.
+    pub bucket: Bucket,
+    /// Its key there.
+    pub key: String,
+}
+
+impl Source {
+    /// A file of a bucket, shown as `bucket/key`; none if it is not below the bucket's folder or its
+    /// name is not Unicode.
+    pub fn in_bucket(bucket: &Bucket, path: PathBuf) -> Option<Self> {
+        let key = path.strip_prefix(&bucket.root).ok()?.to_str()?.to_owned();
+        Some(Self {
+            shown: format!("{}/{key}", bucket.name),
+            bucket: bucket.clone(),
+            key,
+            path,
+        })
+    }
+}
+
+/// Every file below a folder, without the hidden ones and the `excluded` folders.
+pub fn files_below(folder: &Path, excluded: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
+    let excluded: Vec<PathBuf> = excluded.iter().filter_map(|folder| folder.canonicalize().ok()).collect();
+    let mut files = Vec::new();
+    walk(folder, &excluded, &mut files)?;
+    Ok(files)
+}
+
+/// Every file below `paths`, sorted and once each. Hidden files and folders inside a folder are left
+/// out, and so are `excluded` folders (our own results and state).
+///
+/// A file below the working directory is in the bucket of the working directory; any other is in the
+/// bucket of `/`, so a key never names two files.
+pub fn sources(paths: &[PathBuf], excluded: &[PathBuf]) -> anyhow::Result<Vec<Source>> {
+    let here = std::env::current_dir()
+        .and_then(|folder| folder.canonicalize())
+        .context("the working directory cannot be read")?;
+    let excluded: Vec<PathBuf> = excluded
+        .iter()
+        .filter_map(|folder| folder.canonicalize().ok())
+        .collect();
+    let mut files = Vec::new();
+    for path in paths {
+        let whole = path.canonicalize().map_err(|error| {
+            with_next_step(
+                format!("{} cannot be read: {error}", path.display()),
+                "give files or folders that exist",
+            )
+        })?;
+        if whole.is_dir() {
+            walk(&whole, &excluded, &mut files)?;
+        } else {
+            files.push(whole);
+        }
+    }
+    files.sort();
+    files.dedup();
+    let home = Bucket::of(&here);
+    let outside = Bucket::of(Path::new("/"));
+    files
+        .into_iter()
+        .map(|path| source(path, &home, &outside))
+        .collect()
+}
+
+fn source(path: PathBuf, home: &Bucket, outside: &Bucket) -> anyhow::Result<Source> {
+    let (bucket, relative) = match path.strip_prefix(&home.root) {
+        Ok(relative) => (home, relative),
+        Err(_) => (outside, path.strip_prefix("/").unwrap_or(&path)),
+    };
+    let key = relative
+        .to_str()
+        .ok_or_else(|| {
+            with_next_step(
+                format!("the name of {} is not Unicode", path.display()),
+                "rename the file: a key is a Unicode text",
+            )
+        })?
+        .to_owned();
+    let shown = if bucket == home {
+        key.clone()
+    } else {
+        path.display().to_string()
+    };
+    Ok(Source {
+        shown,
+        bucket: bucket.clone(),
+        key,
+        path,
+    })
+}
+
+fn walk(folder: &Path, excluded: &[PathBuf], files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
+    let entries = std::fs::read_dir(folder)
+        .with_context(|| format!("the folder {} cannot be read", folder.display()))?;
+    for entry in entries {
+        let entry = entry.with_context(|| format!("the folder {} cannot be read", folder.display()))?;
+        let path = entry.path();
+        if entry.file_name().as_encoded_bytes().starts_with(b".") || excluded.contains(&path) {
+            continue;
+        }
+        let kind = entry
+            .file_type()
+            .with_context(|| format!("{} cannot be read", path.display()))?;
+        if kind.is_dir() {
+            walk(&path, excluded, files)?;
+        } else if kind.is_file() {
+            files.push(path);
+        } else if kind.is_symlink()
+            && let Ok(target) = path.canonicalize()
+            && target.is_file()
+        {
+            // A link to a file is that file; a link to a folder could be a loop.
+            files.push(target);
+        }
+    }
+    Ok(())
+}
+
+/// The image that a file is now: its version is the SHA-256 of its content.
+pub async fn image_of(objects: &FolderObjects, source: &Source) -> ImageRef {
+    let sequencer = std::fs::metadata(&source.path)
+        .and_then(|metadata| metadata.modified())
+        .ok()
+        .and_then(|time| time.duration_since(UNIX_EPOCH).ok())
+        .map(|since| format!("{:032X}", since.as_nanos()));
+    match objects.identify(&source.bucket.name, &source.key).await {
+        Ok(image) => ImageRef { sequencer, ..image },
+        // A file that cannot be read goes through the workflow as well, which says so and records it.
+        Err(error) => {
+            tracing::warn!(image = source.shown, %error, "the file cannot be read");
+            ImageRef {
+                bucket: source.bucket.name.clone(),
+                key: source.key.clone(),
+                version: None,
+                etag: None,
+                sequencer,
+                bytes: None,
+            }
+        }
+    }
+}
+
+/// The S3 notification of an image.
+///
+/// Source: Amazon S3 User Guide, "Event message structure" (keys are form-encoded there).
+pub fn notification(image: &ImageRef, time: DateTime<Utc>) -> Value {
+    json!({ "Records": [{
+        "eventVersion": "2.3",
+        "eventSource": "aws:s3",
+        "awsRegion": "us-east-1",
+        "eventTime": safelight_schema::time::format(&time),
+        "eventName": "ObjectCreated:Put",
+        "s3": {
+            "s3SchemaVersion": "1.0",
+            "bucket": { "name": image.bucket, "arn": format!("arn:aws:s3:::{}", image.bucket) },
+            "object": {
+                "key": form_encode(&image.key),
+                "size": image.bytes,
+                "eTag": image.etag,
+                "versionId": image.version,
+                "sequencer": image.sequencer,
+            },
+        },
+    }]})
+}
+
+/// Reads a message of ours back: the image and the name of its execution.
+pub fn read_message(body: &str) -> Option<(ImageRef, String)> {
+    let message: Value = serde_json::from_str(body).ok()?;
+    if let Some(redrive) = message.get("redrive") {
+        let image = serde_json::from_value(redrive["input"]["image"].clone()).ok()?;
+        return Some((image, redrive["execution"].as_str()?.to_owned()));
+    }
+    let record = message["Records"].get(0)?;
+    let object = &record["s3"]["object"];
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let image = ImageRef {
+        bucket: text(&record["s3"]["bucket"]["name"])?,
+        key: form_decode(object["key"].as_str()?)?,
+        version: text(&object["versionId"]),
+        etag: text(&object["eTag"]),
+        sequencer: text(&object["sequencer"]),
+        bytes: object["size"].as_u64(),
+    };
+    let time = DateTime::parse_from_rfc3339(record["eventTime"].as_str()?).ok()?.to_utc();
+    let execution = safelight_schema::key::execution_name(&image, time);
+    Some((image, execution))
+}
+
+/// Decodes a key of a notification.
+fn form_decode(text: &str) -> Option<String> {
+    let spaces = text.replace('+', " ");
+    percent_encoding::percent_decode_str(&spaces)
+        .decode_utf8()
+        .ok()
+        .map(std::borrow::Cow::into_owned)
+}
+
+/// Encodes a key as S3 does in notifications: a space is `+`, `/` stays, the rest by percent.
+fn form_encode(key: &str) -> String {
+    use std::fmt::Write as _;
+    key.bytes().fold(String::with_capacity(key.len()), |mut text, byte| {
+        match byte {
+            b' ' => text.push('+'),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'*' | b'/' => {
+                text.push(char::from(byte));
+            }
+            _ => {
+                let _ = write!(text, "%{byte:02X}");
+            }
+        }
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_encoded_as_s3_does() {
+        assert_eq!(form_encode("a b/c+d%한.jpg"), "a+b/c%2Bd%25%ED%95%9C.jpg");
+    }
+
+    #[test]
+    fn a_message_is_read_back() {
+        let image = ImageRef {
+            bucket: "photos".into(),
+            key: "한글 사진 +100%.jpg".into(),
+            version: Some("v".into()),
+            etag: Some("e".into()),
+            sequencer: Some("0A".into()),
+            bytes: Some(7),
+        };
+        let time = DateTime::from_timestamp(1_790_000_000, 0).unwrap();
+        let (read, execution) = read_message(&notification(&image, time).to_string()).unwrap();
+        assert_eq!(read, image);
+        assert_eq!(execution, safelight_schema::key::execution_name(&image, time));
+        assert_eq!(read_message("{}"), None);
+    }
+
+    #[test]
+    fn a_folder_gives_its_files_once_without_the_hidden_ones() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        std::fs::create_dir_all(root.join("a/.hidden")).unwrap();
+        std::fs::create_dir_all(root.join("out")).unwrap();
+        for name in ["a/1.jpg", "a/.hidden/2.jpg", ".3.jpg", "4.png", "out/5.png"] {
+            std::fs::write(root.join(name), b"x").unwrap();
+        }
+        let found = sources(&[root.clone(), root.join("4.png")], &[root.join("out")]).unwrap();
+        let keys: Vec<_> = found.iter().map(|source| source.path.strip_prefix(&root).unwrap().to_owned()).collect();
+        assert_eq!(keys, [PathBuf::from("4.png"), PathBuf::from("a/1.jpg")]);
+        assert!(found.iter().all(|source| source.shown.starts_with('/')));
+    }
+}

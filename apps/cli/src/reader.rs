@@ -1,0 +1,140 @@
+//! Reading the state without owning it: history, audit and failures work beside a running host.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use safelight_engine::ExecutionStatus;
+use safelight_local::{Browsed, Clock, SqliteQueue, SqliteRecord};
+use safelight_ports::Record;
+use safelight_schema::{ObjectRef, key};
+use safelight_sqlite::Database;
+
+use crate::config::Config;
+use crate::failure::with_next_step;
+use crate::host::{DATABASE, RECORD, ended_execution};
+use crate::ingest::Bucket;
+
+/// Executions of one image that are looked at.
+const EXECUTIONS: u32 = 200;
+
+/// The state, read only.
+pub struct Reader {
+    database: Database,
+    record: SqliteRecord,
+    queue: SqliteQueue,
+    state: PathBuf,
+}
+
+impl Reader {
+    /// Opens the state of a configuration.
+    pub fn open(config: &Config) -> anyhow::Result<Self> {
+        let file = config.state_dir.join(DATABASE);
+        if !file.exists() {
+            return Err(with_next_step(
+                format!("there is no record in {}", config.state_dir.display()),
+                "run `safelight process PATH` first, or give --state-dir",
+            ));
+        }
+        let database = Database::open_read_only(&file)
+            .map_err(|error| with_next_step(format!("the record cannot be read: {error}"), "run `safelight doctor`"))?;
+        Ok(Self {
+            record: SqliteRecord::existing(database.clone()),
+            queue: SqliteQueue::existing(database.clone(), Clock::system(), crate::host::queues()),
+            database,
+            state: config.state_dir.clone(),
+        })
+    }
+
+    /// The record.
+    pub fn record(&self) -> &dyn Record {
+        &self.record
+    }
+
+    /// Every message of a queue, oldest first, without receiving it.
+    pub async fn browse(&self, queue: &str) -> anyhow::Result<Vec<Browsed>> {
+        Ok(self.queue.browse(queue, u32::MAX).await?)
+    }
+
+    /// The executions that a person means, newest first: an execution's name, or an image by its path,
+    /// its key, or `bucket/key`.
+    pub async fn executions_of(&self, subject: &str) -> anyhow::Result<Vec<String>> {
+        if self.record.header(subject).await?.is_some() {
+            return Ok(vec![subject.to_owned()]);
+        }
+        let mut found = Vec::new();
+        for (bucket, image_key) in self.images_called(subject).await? {
+            let page = self.record.find(&key::image_index(&bucket, &image_key), true, EXECUTIONS, None).await?;
+            found.extend(page.items.into_iter().map(|item| (item.pointer.g1sk, item.execution)));
+        }
+        if found.is_empty() {
+            return Err(with_next_step(
+                format!("nothing is recorded of '{subject}'"),
+                "give the image as it was processed (its path, or bucket/key), or an execution's name",
+            ));
+        }
+        found.sort();
+        found.dedup();
+        Ok(found.into_iter().rev().map(|(_, execution)| execution).collect())
+    }
+
+    /// Every bucket and key that a text may mean.
+    async fn images_called(&self, subject: &str) -> anyhow::Result<Vec<(String, String)>> {
+        let path = Path::new(subject);
+        let whole = path.canonicalize().or_else(|_| std::path::absolute(path)).context("the path cannot be read")?;
+        let mut images = Vec::new();
+        for bucket in self.buckets().await? {
+            if let Ok(below) = whole.strip_prefix(&bucket.root)
+                && let Some(below) = below.to_str()
+            {
+                images.push((bucket.name.clone(), below.to_owned()));
+            }
+            if let Some(image_key) = subject.strip_prefix(&format!("{}/", bucket.name)) {
+                images.push((bucket.name.clone(), image_key.to_owned()));
+            }
+            images.push((bucket.name, subject.to_owned()));
+        }
+        Ok(images)
+    }
+
+    async fn buckets(&self) -> anyhow::Result<Vec<Bucket>> {
+        let buckets = self.database.read(|connection| {
+            let mut statement = connection.prepare("SELECT name, root FROM buckets ORDER BY name")?;
+            let rows = statement.query_map([], |row| {
+                Ok(Bucket {
+                    name: row.get(0)?,
+                    root: PathBuf::from(row.get::<_, String>(1)?),
+                })
+            })?;
+            Ok::<_, safelight_sqlite::DatabaseError>(rows.collect::<Result<Vec<_>, _>>()?)
+        });
+        Ok(buckets.await?)
+    }
+
+    /// Every execution that the engine has, and whether its end is in the record by now: whether it
+    /// has ended, and the record's queue has no word of it left.
+    pub async fn engine_executions(&self) -> anyhow::Result<BTreeMap<String, bool>> {
+        // The statuses first: what ends after them still counts as open.
+        let statuses = safelight_engine::execution_statuses(&self.database).await?;
+        let waiting: BTreeSet<String> = self
+            .browse(RECORD)
+            .await?
+            .iter()
+            .filter_map(|message| ended_execution(&message.body))
+            .collect();
+        let closed = statuses.into_iter().map(|(name, status)| {
+            let closed = status != ExecutionStatus::Running && !waiting.contains(&name);
+            (name, closed)
+        });
+        Ok(closed.collect())
+    }
+
+    /// An archived object; none if it is not there.
+    pub async fn object(&self, object: &ObjectRef) -> anyhow::Result<Option<Vec<u8>>> {
+        match std::fs::read(self.state.join("objects").join(&object.key)) {
+            Ok(body) => Ok(Some(body)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).with_context(|| format!("the archived object {} cannot be read", object.key)),
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! What a person sees: colour where it is wanted, sizes and times as people say them, the table.
+
+use std::io::IsTerminal as _;
+
+use chrono::Duration;
+use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::{Cell, CellAlignment, Color, ContentArrangement, Table};
+
+use crate::row::{Row, RowOutcome};
+
+/// Rows that a table shows in full; of more, only those that need attention.
+const MAX_ROWS: usize = 60;
+
+/// Whether standard output may be coloured (<https://no-color.org>).
+pub fn coloured() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && std::io::stdout().is_terminal()
+}
+
+/// A size as people say it: powers of 1000, two or three digits.
+pub fn size(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
+    let mut value = bytes as f64;
+    let mut unit = 0;
+    while value >= 999.5 && unit + 1 < UNITS.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    if unit == 0 || value >= 9.95 {
+        format!("{value:.0} {}", UNITS[unit])
+    } else {
+        format!("{value:.1} {}", UNITS[unit])
+    }
+}
+
+/// A time span as people say it.
+pub fn span(milliseconds: u64) -> String {
+    match milliseconds {
+        0..=999 => format!("{milliseconds} ms"),
+        1_000..=59_999 => format!("{:.1} s", milliseconds as f64 / 1000.0),
+        60_000..=3_599_999 => format!("{} min {:02} s", milliseconds / 60_000, milliseconds / 1000 % 60),
+        _ => format!("{} h {:02} min", milliseconds / 3_600_000, milliseconds / 60_000 % 60),
+    }
+}
+
+/// A span between two times.
+pub fn span_of(duration: Duration) -> String {
+    span(u64::try_from(duration.num_milliseconds()).unwrap_or(0))
+}
+
+/// Text from outside with control characters made visible, so that a name cannot drive the terminal.
+pub fn safe(text: &str) -> String {
+    text.chars()
+        .map(|character| if character.is_control() { '\u{fffd}' } else { character })
+        .collect()
+}
+
+/// An empty table in the product's style.
+pub fn table(headings: &[&str]) -> Table {
+    let mut table = Table::new();
+    table
+        .load_style(UTF8_HORIZONTAL_ONLY)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_header(headings.iter().map(|heading| Cell::new(heading)));
+    if !std::io::stdout().is_terminal() {
+        table.set_width(120);
+    }
+    if coloured() {
+        table.enforce_styling();
+    } else {
+        table.force_no_tty();
+        table.set_width(table.width().unwrap_or(120));
+    }
+    table
+}
+
+/// The table of a run.
+pub fn rows_table(rows: &[Row]) -> Table {
+    let mut table = table(&["Image", "Format", "Size", "Branches", "Time", "Outcome"]);
+    for column in [2, 4] {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    let all = rows.len() <= MAX_ROWS;
+    for row in rows.iter().filter(|row| all || row.is_bad()).take(MAX_ROWS * 4) {
+        table.add_row(vec![
+            Cell::new(safe(&row.image)),
+            Cell::new(format_of(row)),
+            Cell::new(size(row.bytes)),
+            Cell::new(branches_of(row)),
+            Cell::new(span(row.duration_ms)),
+            outcome_of(row),
+        ]);
+    }
+    table
+}
+
+fn format_of(row: &Row) -> String {
+    match (row.format, row.width, row.height) {
+        (Some(format), Some(width), Some(height)) => format!("{format} {width}×{height}"),
+        (Some(format), ..) => format.to_string(),
+        _ => "–".into(),
+    }
+}
+
+fn branches_of(row: &Row) -> String {
+    if row.branches.is_empty() {
+        return "–".into();
+    }
+    let names: Vec<String> = row
+        .branches
+        .iter()
+        .map(|(name, branch)| match branch.outcome {
+            RowOutcome::Succeeded => name.clone(),
+            _ => format!("✗ {name}"),
+        })
+        .collect();
+    names.join(", ")
+}
+
+fn outcome_of(row: &Row) -> Cell {
+    let colour = match row.outcome {
+        RowOutcome::Succeeded => Color::Green,
+        RowOutcome::Rejected => Color::Yellow,
+        RowOutcome::Failed => Color::Red,
+        RowOutcome::Unchanged => Color::DarkGrey,
+    };
+    let text = match &row.error {
+        Some(error) => format!("{}: {}\n{}", row.outcome.name(), error.name, safe(&shorten(&error.cause, 160))),
+        None => row.outcome.name().to_owned(),
+    };
+    Cell::new(text).fg(colour)
+}
+
+/// The first `limit` characters of a text, with an ellipsis if there are more.
+pub fn shorten(text: &str, limit: usize) -> String {
+    match text.char_indices().nth(limit) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// How many rows ended how, as one sentence.
+pub fn tally(rows: &[Row], elapsed_ms: u64) -> String {
+    let count = |outcome| rows.iter().filter(|row| row.outcome == outcome).count();
+    let parts: Vec<String> = [
+        RowOutcome::Succeeded,
+        RowOutcome::Rejected,
+        RowOutcome::Failed,
+        RowOutcome::Unchanged,
+    ]
+    .into_iter()
+    .filter(|outcome| count(*outcome) > 0)
+    .map(|outcome| format!("{} {}", count(outcome), outcome.name()))
+    .collect();
+    let images = if rows.len() == 1 { "1 image".into() } else { format!("{} images", rows.len()) };
+    let parts = if parts.is_empty() { String::new() } else { format!(": {}", parts.join(", ")) };
+    format!("{images} in {}{parts}", span(elapsed_ms))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_spans_are_said_as_people_do() {
+        assert_eq!(
+            [0, 999, 1_000, 9_940, 9_999, 1_500_000].map(size),
+            ["0 B", "999 B", "1.0 kB", "9.9 kB", "10 kB", "1.5 MB"]
+        );
+        assert_eq!(
+            [5, 1_500, 61_000, 3_660_000].map(span),
+            ["5 ms", "1.5 s", "1 min 01 s", "1 h 01 min"]
+        );
+    }
+
+    #[test]
+    fn a_name_cannot_drive_the_terminal() {
+        assert_eq!(safe("a\u{1b}[31mb\n"), "a\u{fffd}[31mb\u{fffd}");
+    }
+
+    #[test]
+    fn shortening_keeps_characters_whole() {
+        assert_eq!(shorten("한글 사진", 2), "한글…");
+        assert_eq!(shorten("ab", 2), "ab");
+    }
+}

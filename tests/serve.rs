@@ -1,0 +1,180 @@
+//! `safelight serve`: watched folders, uploads, the Step Functions API, an end in order.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod support;
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use support::{Place, png};
+
+/// A running `serve`, ended with the test.
+struct Server {
+    child: Child,
+    address: String,
+}
+
+impl Server {
+    fn start(place: &Place, arguments: &[&str]) -> Self {
+        Self::start_with(place, arguments, &[])
+    }
+
+    fn start_with(place: &Place, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let mut all = vec!["serve", "--listen", "127.0.0.1:0"];
+        all.extend(arguments);
+        let mut command = place.command(&all);
+        command.envs(environment.iter().copied()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let first = lines.next().unwrap().unwrap();
+        let address = first.rsplit_once("http://").unwrap_or_else(|| panic!("{first}")).1.to_owned();
+        // The rest is read so that the pipe never fills.
+        std::thread::spawn(move || lines.for_each(drop));
+        Self { child, address }
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        let status = std::process::Command::new("kill").args(["-s", name, &pid]).status().unwrap();
+        assert!(status.success());
+    }
+
+    fn ended(&mut self) -> i32 {
+        self.child.wait().unwrap().code().unwrap_or(-1)
+    }
+
+    fn request(&self, head: &str, body: &[u8]) -> (u16, Value) {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        let length = body.len();
+        let host = &self.address;
+        write!(stream, "{head}Host: {host}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n").unwrap();
+        // A server that refuses may close before it has read everything.
+        let _ = stream.write_all(body);
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        let answer = String::from_utf8_lossy(&answer);
+        let status = answer.split(' ').nth(1).unwrap_or("0").parse().unwrap_or(0);
+        let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+        (status, serde_json::from_str(body).unwrap_or(Value::Null))
+    }
+
+    fn put(&self, path: &str, body: &[u8]) -> (u16, Value) {
+        self.request(&format!("PUT {path} HTTP/1.1\r\n"), body)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Waits for a condition, not for a time.
+fn until(what: &str, condition: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_mins(1);
+    while !condition() {
+        assert!(Instant::now() < deadline, "{what} did not happen");
+        std::thread::yield_now();
+    }
+}
+
+fn labelled(place: &Place, key: &str) -> bool {
+    place.join(format!("results/label/{key}/labels.json")).exists()
+}
+
+fn closed(place: &Place, image: &str) -> bool {
+    let answer = place.run(&["history", image, "--json"]);
+    answer.code == 0 && answer.lines()[0]["summary"]["outcome"] == "succeeded"
+}
+
+#[test]
+fn a_file_that_appears_is_processed_and_sigterm_ends_in_order() {
+    let place = Place::new();
+    place.write("photos/before.png", png(20, 20, 1));
+    let mut server = Server::start(&place, &["--watch", "photos"]);
+    place.write("photos/sub/한글 +.png", png(20, 20, 2));
+    place.write("photos/.hidden.png", png(20, 20, 3));
+    until("the first image", || closed(&place, "photos/before.png"));
+    until("the second image", || closed(&place, "photos/sub/한글 +.png"));
+    server.signal("TERM");
+    assert_eq!(server.ended(), 0);
+    assert!(labelled(&place, "before.png") && labelled(&place, "sub/한글 +.png"));
+    assert!(!labelled(&place, ".hidden.png"));
+    place.run(&["audit", "verify"]).expect(0);
+}
+
+#[test]
+fn an_upload_is_kept_and_processed() {
+    let place = Place::new();
+    place.write("safelight.toml", "[serve]\nmax_upload_bytes = 100000\n[serve.buckets.uploads]\npath = \"up\"\nwatch = false\n");
+    let server = Server::start(&place, &[]);
+    let (status, answer) = server.put("/uploads/a%20b/%ED%95%9C+.png", &png(20, 20, 1));
+    assert_eq!(status, 201, "{answer}");
+    assert_eq!(answer["key"], "a b/한+.png");
+    until("the upload", || closed(&place, "uploads/a b/한+.png"));
+    assert_eq!(server.put("/nowhere/a.png", b"x").0, 404);
+    assert_eq!(server.put("/uploads/../a.png", b"x").0, 400);
+    assert_eq!(server.put("/uploads/%2e%2e/a.png", b"x").0, 400);
+    let (status, answer) = server.put("/uploads/large.png", &vec![0; 100_001]);
+    assert_eq!(status, 413, "{answer}");
+    assert!(!place.join("up/large.png").exists());
+    assert!(only_files(&place.join("up")), "no part of an upload is left");
+}
+
+fn only_files(folder: &Path) -> bool {
+    std::fs::read_dir(folder).unwrap().all(|entry| !entry.unwrap().file_name().to_string_lossy().starts_with(".upload-"))
+}
+
+#[test]
+fn sigkill_loses_nothing() {
+    let place = Place::new();
+    for seed in 0..12 {
+        place.write(&format!("photos/{seed}.png"), png(60, 60, seed));
+    }
+    let mut server = Server::start(&place, &["--watch", "photos"]);
+    until("the first result", || (0..12).any(|seed| labelled(&place, &format!("{seed}.png"))));
+    server.signal("KILL");
+    server.ended();
+    let mut server = Server::start(&place, &["--watch", "photos"]);
+    for seed in 0..12 {
+        until("every image", || closed(&place, &format!("photos/{seed}.png")));
+    }
+    server.signal("TERM");
+    assert_eq!(server.ended(), 0);
+    let verified = place.run(&["audit", "verify", "--json"]).expect(0).lines();
+    assert_eq!(verified[0]["executions"], 12);
+}
+
+#[test]
+fn listening_beyond_loopback_needs_a_token_and_the_token_is_asked_for() {
+    let place = Place::new();
+    place.write("photos/.keep", b"");
+    let refused = place.run(&["serve", "--listen", "0.0.0.0:0", "--watch", "photos"]).expect(1);
+    assert!(refused.stderr.contains("SAFELIGHT_TOKEN"), "{}", refused.stderr);
+    let server = Server::start_with(&place, &["--watch", "photos"], &[("SAFELIGHT_TOKEN", "hush-hush")]);
+    assert_eq!(server.put("/photos/a.png", &png(8, 8, 1)).0, 401);
+    let list = "X-Amz-Target: AWSStepFunctions.ListStateMachines\r\nContent-Type: application/x-amz-json-1.0\r\n";
+    let (status, _) = server.request(&format!("POST / HTTP/1.1\r\n{list}"), b"{}");
+    assert!(matches!(status, 400 | 401 | 403), "{status}");
+    let (status, answer) = server.request(&format!("POST / HTTP/1.1\r\n{list}Authorization: Bearer hush-hush\r\n"), b"{}");
+    assert_eq!(status, 200, "{answer}");
+    assert_eq!(answer["stateMachines"][0]["name"], "safelight-image");
+}
+
+#[test]
+fn a_second_owner_is_told_who_the_first_is() {
+    let place = Place::new();
+    place.write("photos/.keep", b"");
+    let server = Server::start(&place, &["--watch", "photos"]);
+    place.write("a.png", png(8, 8, 1));
+    let refused = place.run(&["process", "a.png"]).expect(1);
+    assert!(refused.stderr.contains(&server.child.id().to_string()), "{}", refused.stderr);
+    // Reading works beside it.
+    place.run(&["doctor"]).expect(0);
+    place.run(&["failures", "list"]).expect(0);
+}

@@ -25,12 +25,14 @@ mod event;
 mod evolve;
 mod execution;
 mod failure;
+mod here;
 mod info;
 mod json;
 mod limits;
 mod scope;
 mod states;
 mod to_api;
+mod unwind;
 
 pub use event::{Detail, HistoryEvent, Iteration, MapNote, Note, Problem, Service, StateType};
 pub use execution::{Execution, OpenTask, ReplayError};

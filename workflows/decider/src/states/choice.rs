@@ -2,8 +2,8 @@
 
 use safelight_asl::{Choice, Rule, errors};
 
-use crate::decide::{Here, Step, Stop, outcome};
 use crate::failure::Failure;
+use crate::here::{Here, Step, Stop, outcome};
 
 /// The exited event: by the first rule whose condition holds, or by `Default`.
 pub(crate) fn exit(here: &Here<'_>, choice: &Choice) -> Result<Step, Stop> {

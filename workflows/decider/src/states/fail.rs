@@ -2,9 +2,9 @@
 
 use safelight_asl::{EvaluationError, Fail, Session};
 
-use crate::decide::Here;
 use crate::event::{Note, Problem};
 use crate::failure::Failure;
+use crate::here::Here;
 
 /// Evaluates `Error` and `Cause` into the note of the entered event.
 pub(crate) fn enter(here: &Here<'_>, fail: &Fail, note: &mut Note) {

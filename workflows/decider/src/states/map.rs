@@ -8,11 +8,11 @@ use safelight_asl::{
 };
 use serde_json::Value;
 
-use crate::decide::{Here, Step, Stop};
 use crate::event::{Detail, HistoryEvent, Iteration, MapNote, Note};
 use crate::evolve::Mismatch;
 use crate::execution::Execution;
 use crate::failure::Failure;
+use crate::here::{Here, Step, Stop};
 use crate::json::Json;
 use crate::scope::{Abort, MapRun, Parent, Phase, Scope, ScopeId};
 

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use safelight_asl::{Parallel, StateKind, StateMachine};
 use serde_json::Value;
 
-use crate::decide::{Here, Step, Stop};
 use crate::event::{Detail, Note};
 use crate::evolve::Mismatch;
 use crate::execution::Execution;
+use crate::here::{Here, Step, Stop};
 use crate::json::Json;
 use crate::scope::{BranchRun, Parent, Phase, Scope, ScopeId};
 

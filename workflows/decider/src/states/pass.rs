@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use safelight_asl::{Pass, Transition};
 
-use crate::decide::{Here, Step, Stop};
+use crate::here::{Here, Step, Stop};
 use crate::json::Json;
 
 /// The exited event; JSONPath's constant `Result` stands for the output.

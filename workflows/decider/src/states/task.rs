@@ -6,11 +6,11 @@ use chrono::TimeDelta;
 use safelight_asl::{Resource, StateKind, StateMachine, Task, errors};
 use serde_json::{Map, Value, json};
 
-use crate::decide::{Here, Step, Stop, timeout};
 use crate::event::{Detail, HistoryEvent, Problem, Service};
 use crate::evolve::Mismatch;
 use crate::execution::Execution;
 use crate::failure::Failure;
+use crate::here::{Here, Step, Stop, timeout};
 use crate::info::TaskSignal;
 use crate::json::Json;
 use crate::limits::MAX_DATA_BYTES;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use safelight_asl::{EvaluationError, MAX_SECONDS, Problem, Session, Wait, type_error};
 
-use crate::decide::Here;
 use crate::event::Note;
+use crate::here::Here;
 
 /// Evaluates the end of the wait into the note of the entered event.
 pub(crate) fn enter(here: &Here<'_>, wait: &Wait, note: &mut Note) {

@@ -352,9 +352,7 @@ fn list(repository: &Repository, json: bool) -> anyhow::Result<Exit> {
     }
     println!("{table}");
     if branches.iter().any(|branch| !branch.built) {
-        eprintln!(
-            "some of them are newer than this binary: `safelight branch sync`, then build again"
-        );
+        eprintln!("some of them are not in this binary yet: build it again");
     }
     Ok(Exit::Fine)
 }
@@ -409,6 +407,14 @@ fn takes(when: &When) -> String {
                 .join(" ")
         ));
     }
+    parts.extend(when.narrow.iter().map(|narrowing| {
+        format!(
+            "with {} {}: {}",
+            narrowing.setting,
+            narrowing.value,
+            takes(&narrowing.when)
+        )
+    }));
     terminal::safe(&parts.join("; "))
 }
 

@@ -6,6 +6,7 @@ use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use safelight_route::BranchSettings;
 use safelight_schema::task::BranchRule;
 use safelight_schema::{ErrorInfo, ImageFacts};
 use safelight_validate::{HeaderError, Policy, policy, probe_with};
@@ -67,7 +68,13 @@ pub fn run(request: &Request, rules: &[BranchRule]) -> anyhow::Result<Exit> {
         Some(key) => key.clone(),
         None => request.image.to_string_lossy().into_owned(),
     };
-    let explanation = explain(&request.image, &key, &config.validate, rules)?;
+    let explanation = explain(
+        &request.image,
+        &key,
+        &config.validate,
+        &config.branches,
+        rules,
+    )?;
     if request.json {
         println!("{}", serde_json::to_string(&explanation)?);
     } else {
@@ -85,6 +92,7 @@ fn explain(
     image: &Path,
     key: &str,
     policy: &Policy,
+    settings: &BranchSettings,
     rules: &[BranchRule],
 ) -> anyhow::Result<Explanation> {
     let mut explanation = Explanation {
@@ -108,14 +116,22 @@ fn explain(
         }
     }
     if explanation.error.is_none() {
-        explanation.branches = rules.iter().map(|rule| branch(rule, &facts, key)).collect();
+        explanation.branches = rules
+            .iter()
+            .map(|rule| branch(rule, &facts, key, settings))
+            .collect();
     }
     explanation.facts = Some(facts);
     Ok(explanation)
 }
 
-fn branch(rule: &BranchRule, facts: &ImageFacts, key: &str) -> ExplainedBranch {
-    let skipped = safelight_route::explain(rule, facts, key, &BTreeSet::new()).err();
+fn branch(
+    rule: &BranchRule,
+    facts: &ImageFacts,
+    key: &str,
+    settings: &BranchSettings,
+) -> ExplainedBranch {
+    let skipped = safelight_route::explain_with(rule, facts, key, &BTreeSet::new(), settings).err();
     ExplainedBranch {
         branch: rule.branch.clone(),
         version: rule.version.clone(),
@@ -234,7 +250,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let image = folder.path().join(name);
         std::fs::write(&image, bytes).unwrap();
-        let explanation = explain(&image, name, &Policy::default(), &rules()).unwrap();
+        let explanation = explain(
+            &image,
+            name,
+            &Policy::default(),
+            &BranchSettings::new(),
+            &rules(),
+        )
+        .unwrap();
         let schema = schemars::schema_for!(Explanation).to_value();
         let value = serde_json::to_value(&explanation).unwrap();
         assert!(jsonschema::is_valid(&schema, &value), "{value}");
@@ -274,7 +297,16 @@ mod tests {
             folder.path().to_path_buf(),
             folder.path().join("missing.png"),
         ] {
-            assert!(explain(&path, "k", &Policy::default(), &rules()).is_err());
+            assert!(
+                explain(
+                    &path,
+                    "k",
+                    &Policy::default(),
+                    &BranchSettings::new(),
+                    &rules()
+                )
+                .is_err()
+            );
         }
     }
 }

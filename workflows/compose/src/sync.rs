@@ -361,9 +361,7 @@ mod tests {
         add(root, "sepia", false);
         lock(root, &["sepia"]);
         plan(root).unwrap().write(root).unwrap();
-        let before: Vec<String> = [IMAGE, ALL_MANIFEST, ALL_BRANCHES]
-            .map(|path| text(root, path))
-            .into();
+        let before: Vec<String> = FILES.map(|path| text(root, path)).into();
 
         add(root, "blur", false);
         add(root, "ocr", true);
@@ -397,9 +395,7 @@ mod tests {
         let removed = plan(root).unwrap();
         assert!(removed.lock_is_stale);
         removed.write(root).unwrap();
-        let after: Vec<String> = [IMAGE, ALL_MANIFEST, ALL_BRANCHES]
-            .map(|path| text(root, path))
-            .into();
+        let after: Vec<String> = FILES.map(|path| text(root, path)).into();
         assert_eq!(before, after);
     }
 

@@ -131,22 +131,17 @@ pub fn run(command: BranchCommand) -> anyhow::Result<Exit> {
 impl Repository {
     /// Its root, where there is one.
     pub fn find(&self) -> anyhow::Result<Option<PathBuf>> {
-        match &self.root {
-            Some(root) => sync::find_root(root)
-                .filter(|found| found == root)
-                .map(Some)
-                .ok_or_else(|| {
-                    with_next_step(
-                        format!("{} holds no {}", root.display(), folder::BRANCHES),
-                        "give the root of a clone of Safelight with --root",
-                    )
-                }),
-            None => {
-                let here =
-                    std::env::current_dir().context("the working directory cannot be read")?;
-                Ok(sync::find_root(&here))
-            }
+        let Some(root) = &self.root else {
+            let here = std::env::current_dir().context("the working directory cannot be read")?;
+            return Ok(sync::find_root(&here));
+        };
+        if sync::find_root(root).as_ref() == Some(root) {
+            return Ok(Some(root.clone()));
         }
+        Err(with_next_step(
+            format!("{} holds no {}", root.display(), folder::BRANCHES),
+            "give the root of a clone of Safelight with --root",
+        ))
     }
 
     /// Its root.

@@ -112,7 +112,7 @@ fn explain(
     match policy::check(&facts, key, policy) {
         Ok(warnings) => explanation.warnings = warnings.iter().map(ToString::to_string).collect(),
         Err(error) => {
-            explanation.error = Some(ErrorInfo::new(error.name().name, error.to_string()))
+            explanation.error = Some(ErrorInfo::new(error.name().name, error.to_string()));
         }
     }
     if explanation.error.is_none() {

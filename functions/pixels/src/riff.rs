@@ -2,7 +2,11 @@
 
 /// Chunks of a WebP file: name and data, in order, until the file ends.
 pub(crate) fn chunks(webp: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
-    let mut rest = webp.get(12..).unwrap_or_default();
+    walk(webp.get(12..).unwrap_or_default())
+}
+
+/// Chunks of a list of chunks.
+pub(crate) fn walk(mut rest: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
     std::iter::from_fn(move || {
         let name: [u8; 4] = rest.get(..4)?.try_into().ok()?;
         let size = u32::from_le_bytes(rest.get(4..8)?.try_into().ok()?) as usize;

@@ -260,7 +260,6 @@ fn variants_that_are_not_decoded_say_which() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
     #[test]
     fn mutated_files_never_panic(

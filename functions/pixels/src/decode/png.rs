@@ -54,6 +54,14 @@ pub(crate) fn open<'a>(
         u64::from(info.height),
         bytes_per_pixel * depth_bytes,
     )?;
+    // The decoder takes whole entries for granted.
+    if chunks(bytes).any(|(name, data)| &name == b"PLTE" && data.len() % 3 != 0) {
+        return Err(PixelError::decode(
+            FORMAT,
+            "palette",
+            "its length is not a multiple of three",
+        ));
+    }
     decoder.read_info().map_err(|error| fail("header", error))
 }
 

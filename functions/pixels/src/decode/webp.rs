@@ -39,8 +39,72 @@ pub(crate) fn open<'a>(
     let (width, height) = decoder.dimensions();
     // The bitstream decoder's planes or its RGBA buffer, beside the output.
     limits.check(FORMAT, u64::from(width), u64::from(height), 8)?;
+    check_frames(bytes, decoder.num_frames())?;
     decoder.set_memory_limit(limits.max_bytes_usize());
     Ok(decoder)
+}
+
+/// What the decoder takes for granted: a lossy bitstream is a key frame, and that of an animation's
+/// frame is as large as the frame; a frame's chunk has an even length, holds a whole bitstream, and
+/// is where the sizes of the chunks before it say.
+fn check_frames(bytes: &[u8], frames: u32) -> Result<(), PixelError> {
+    let broken = |cause: &str| PixelError::decode(FORMAT, "frames", cause);
+    let mut walked = 0;
+    for (name, data) in riff::chunks(bytes) {
+        match &name {
+            b"VP8 " => {
+                bitstream_size(data).ok_or_else(|| broken("the bitstream is no key frame"))?;
+            }
+            b"ANMF" => {
+                if data.len() % 2 == 1 {
+                    return Err(broken("a frame has an odd length"));
+                }
+                let (Some(width), Some(height)) = (little(data, 6, 3), little(data, 9, 3)) else {
+                    return Err(broken("a frame has no size"));
+                };
+                walked += 1;
+                let mut whole = false;
+                for (name, part) in riff::walk(data.get(16..).unwrap_or_default()) {
+                    whole |= matches!(&name, b"VP8 " | b"VP8L");
+                    if &name != b"VP8 " {
+                        continue;
+                    }
+                    let coded = bitstream_size(part)
+                        .ok_or_else(|| broken("a frame's bitstream is no key frame"))?;
+                    if coded != (width + 1, height + 1) {
+                        return Err(broken(
+                            "a frame's bitstream has another size than the frame",
+                        ));
+                    }
+                }
+                if !whole {
+                    return Err(broken("a frame has no whole bitstream"));
+                }
+            }
+            _ => {}
+        }
+    }
+    if walked == frames {
+        Ok(())
+    } else {
+        Err(broken("the sizes of its chunks contradict each other"))
+    }
+}
+
+/// Width and height of a VP8 key frame (RFC 6386, 9.1).
+fn bitstream_size(vp8: &[u8]) -> Option<(u32, u32)> {
+    let is_key = vp8.first()? & 1 == 0;
+    let size = (little(vp8, 6, 2)? & 0x3FFF, little(vp8, 8, 2)? & 0x3FFF);
+    (is_key && size.0 > 0 && size.1 > 0).then_some(size)
+}
+
+/// A little-endian number of `count` bytes.
+fn little(data: &[u8], at: usize, count: usize) -> Option<u32> {
+    data.get(at..at + count).map(|raw| {
+        raw.iter()
+            .rev()
+            .fold(0u32, |value, &byte| (value << 8) | u32::from(byte))
+    })
 }
 
 pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, PixelError> {

@@ -19,7 +19,17 @@ use clap::Parser;
 /// Chores of this repository.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", max_term_width = 100)]
-enum Arguments {
+struct Arguments {
+    /// Use what was built before, as it is
+    #[arg(long, global = true)]
+    no_build: bool,
+    /// What to do.
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Chore {
     /// Measure the product: a table of figures beside their targets, and the commands that were run
     Bench(bench::Options),
     /// Kill the host with SIGKILL in the middle of real photographs, resume, and check what is left
@@ -29,11 +39,12 @@ enum Arguments {
 }
 
 fn main() -> anyhow::Result<()> {
-    let workspace = workspace::Workspace::here();
-    match Arguments::parse() {
-        Arguments::Bench(options) => bench::run(&workspace, &options),
-        Arguments::Kill(options) => kill::run(&workspace, &options),
-        Arguments::Fuzz(options) => fuzz::run(&workspace, &options),
+    let arguments = Arguments::parse();
+    let workspace = workspace::Workspace::here().with_builds(!arguments.no_build);
+    match arguments.chore {
+        Chore::Bench(options) => bench::run(&workspace, &options),
+        Chore::Kill(options) => kill::run(&workspace, &options),
+        Chore::Fuzz(options) => fuzz::run(&workspace, &options),
     }
 }
 

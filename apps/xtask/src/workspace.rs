@@ -12,6 +12,7 @@ use anyhow::{Context as _, ensure};
 pub struct Workspace {
     root: PathBuf,
     target: PathBuf,
+    builds: bool,
     journal: RefCell<Vec<(String, u32)>>,
 }
 
@@ -25,8 +26,14 @@ impl Workspace {
         Self {
             root,
             target,
+            builds: true,
             journal: RefCell::default(),
         }
+    }
+
+    /// The same repository; without builds, what was built before is used as it is.
+    pub fn with_builds(self, builds: bool) -> Self {
+        Self { builds, ..self }
     }
 
     /// Its root folder.
@@ -65,8 +72,17 @@ impl Workspace {
         command
     }
 
-    /// Builds with cargo and says so; its output goes to standard error.
+    /// Builds with cargo, unless nothing is to be built.
     pub fn build(&self, arguments: &[&str]) -> anyhow::Result<()> {
+        if self.builds {
+            self.run_cargo(arguments)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Runs cargo and says so; its output goes to standard error.
+    pub fn run_cargo(&self, arguments: &[&str]) -> anyhow::Result<()> {
         let mut command = self.cargo(arguments);
         self.note(&command);
         eprintln!("$ {}", self.shown(&command));

@@ -82,8 +82,8 @@ pub fn measure(bench: &Bench) -> anyhow::Result<Measured> {
         ),
         Row::fact(
             "CPU of 1,000 Pass states",
-            cpu * 1_000.0 / (f64::from(executions) * STATES),
-            "s",
+            cpu * 1e6 / (f64::from(executions) * STATES),
+            "ms",
         ),
     ];
     Ok((rows, Vec::new()))

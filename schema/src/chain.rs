@@ -124,7 +124,7 @@ impl Seal {
     ) -> Self {
         let mut seal = Self {
             execution: header.execution.clone(),
-            epoch: previous.map_or(0, |seal| seal.epoch + 1),
+            epoch: previous.map_or(0, |seal| seal.epoch.saturating_add(1)),
             // As it is stored: a seal that was read again must have the hash that was made here.
             time: time.trunc_subsecs(3),
             lanes,

@@ -492,3 +492,13 @@ fn times_are_kept_to_the_millisecond() {
     assert_eq!(read, seal);
     assert_eq!(image().subject(), events[0].subject);
 }
+
+#[test]
+fn a_seal_of_any_epoch_can_be_followed() {
+    // A stored seal may say anything; what follows it is wrong then, but is no panic.
+    let (events, _) = execution();
+    let mut last = Seal::new(&header(), None, &events, time());
+    last.epoch = u32::MAX;
+    let next = Seal::new(&header(), Some(&last), &events, time());
+    assert_eq!((next.epoch, &next.prev), (u32::MAX, &last.hash));
+}

@@ -475,25 +475,32 @@ fn evidence(db: &Connection, execution: String) -> Result<Evidence> {
     while let Some(row) = rows.next()? {
         let (sk, body) = (text(row, 0)?, text(row, 1)?);
         let problem = match sk.split('#').next().unwrap_or("") {
-            key::HEADER => serde_json::from_str(&body)
-                .map(|header| evidence.header = Some(header))
-                .err(),
-            "E" => serde_json::from_str(&body)
-                .map(|event| evidence.events.push((sk.clone(), event)))
-                .err(),
-            "Z" => serde_json::from_str(&body)
-                .map(|seal| evidence.seals.push((sk.clone(), seal)))
-                .err(),
+            key::HEADER => whole(&body).map(|header| evidence.header = Some(header)),
+            "E" => whole(&body).map(|event| evidence.events.push((sk.clone(), event))),
+            "Z" => whole(&body).map(|seal| evidence.seals.push((sk.clone(), seal))),
             // A projection: it is rebuilt from what is verified.
             key::SUMMARY => {
                 evidence.ended = true;
-                None
+                Ok(())
             }
-            _ => None,
+            _ => Ok(()),
         };
-        if let Some(problem) = problem {
-            evidence.unreadable.push((sk, problem.to_string()));
+        if let Err(problem) = problem {
+            evidence.unreadable.push((sk, problem));
         }
     }
     Ok(evidence)
+}
+
+/// An item of which nothing is passed over. A reader ignores fields that it does not know, and hashes
+/// cover what was read: a field that somebody added would be seen by nobody otherwise.
+fn whole<T: DeserializeOwned + Serialize>(body: &str) -> std::result::Result<T, String> {
+    let text = |error: serde_json::Error| error.to_string();
+    let item: T = serde_json::from_str(body).map_err(text)?;
+    let stored: serde_json::Value = serde_json::from_str(body).map_err(text)?;
+    if serde_json::to_value(&item).map_err(text)? == stored {
+        Ok(item)
+    } else {
+        Err("it has fields that are not its own".into())
+    }
 }

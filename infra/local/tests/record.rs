@@ -115,6 +115,26 @@ async fn every_edit_behind_its_back_is_found() {
             DamageKind::Altered,
         ),
         (
+            format!("UPDATE items SET body = json_insert(body, '$.note', 'paid') WHERE {second}"),
+            "E#trunk#0000000002",
+            DamageKind::Altered,
+        ),
+        (
+            format!("UPDATE items SET body = json_insert(body, '$.data.note', 1) WHERE {second}"),
+            "E#trunk#0000000002",
+            DamageKind::Altered,
+        ),
+        (
+            "UPDATE items SET body = json_insert(body, '$.note', 1) WHERE sk = 'Z#0000'".to_owned(),
+            "Z#0000",
+            DamageKind::Altered,
+        ),
+        (
+            "UPDATE items SET body = json_insert(body, '$.note', 1) WHERE sk = 'H'".to_owned(),
+            "H",
+            DamageKind::Altered,
+        ),
+        (
             format!("DELETE FROM items WHERE {second}"),
             "E#trunk#0000000002",
             DamageKind::Missing,

@@ -32,16 +32,28 @@ const ALL: &str = "functions";
 
 fn graph() -> BTreeMap<String, Vec<String>> {
     let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--no-deps", "--offline", "--format-version", "1"])
+        .args([
+            "metadata",
+            "--no-deps",
+            "--offline",
+            "--format-version",
+            "1",
+        ])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
     let ours = |name: &str| name.strip_prefix("safelight-").map(str::to_owned);
     let mut graph = BTreeMap::new();
     for package in metadata["packages"].as_array().unwrap() {
-        let Some(name) = ours(package["name"].as_str().unwrap()) else { continue };
+        let Some(name) = ours(package["name"].as_str().unwrap()) else {
+            continue;
+        };
         let depends = package["dependencies"].as_array().unwrap().iter();
         let depends = depends
             .filter(|dependency| dependency["kind"].is_null())
@@ -56,7 +68,9 @@ fn allowed(from: &str, to: &str) -> bool {
         return to == "kit" || to == "schema" || !ALLOWED.iter().any(|(name, _)| *name == to);
     }
     let listed = ALLOWED.iter().find(|(name, _)| *name == from);
-    listed.map_or(FUNCTION, |(_, allowed)| allowed).contains(&to)
+    listed
+        .map_or(FUNCTION, |(_, allowed)| allowed)
+        .contains(&to)
 }
 
 #[test]

@@ -14,16 +14,24 @@ fn recorded() -> (Place, String) {
     let place = Place::new();
     place.write("a.png", png(20, 20, 1));
     place.write("b.png", b"no image");
-    let answer = place.run(&["process", "a.png", "b.png", "--json"]).expect(3);
+    let answer = place
+        .run(&["process", "a.png", "b.png", "--json"])
+        .expect(3);
     place.run(&["audit", "verify"]).expect(0);
-    let execution = answer.by_image()["a.png"]["execution"].as_str().unwrap().to_owned();
+    let execution = answer.by_image()["a.png"]["execution"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     (place, execution)
 }
 
 /// Damages the record by SQL (`?1` is the execution's partition key) and says what is found.
 fn found_after(sql: &str) -> Vec<(String, String)> {
     let (place, execution) = recorded();
-    let changed = place.database().execute(sql, [format!("X#{execution}")]).unwrap();
+    let changed = place
+        .database()
+        .execute(sql, [format!("X#{execution}")])
+        .unwrap();
     assert!(changed > 0, "the damage did not happen: {sql}");
     findings(&place, &execution)
 }
@@ -32,9 +40,15 @@ fn findings(place: &Place, execution: &str) -> Vec<(String, String)> {
     let answer = place.run(&["audit", "verify", "--json"]).expect(4);
     let document = &answer.lines()[0];
     let damage = document["damage"].as_array().unwrap();
-    assert!(damage.iter().all(|damage| damage["execution"] == execution), "{damage:?}");
+    assert!(
+        damage.iter().all(|damage| damage["execution"] == execution),
+        "{damage:?}"
+    );
     let text = |value: &Value| value.as_str().unwrap().to_owned();
-    damage.iter().map(|damage| (text(&damage["kind"]), text(&damage["item"]))).collect()
+    damage
+        .iter()
+        .map(|damage| (text(&damage["kind"]), text(&damage["item"])))
+        .collect()
 }
 
 fn one(kind: &str, item: &str) -> Vec<(String, String)> {
@@ -53,8 +67,22 @@ fn an_altered_event_is_found() {
 
 #[test]
 fn an_unreadable_event_is_found() {
-    let found = found_after("UPDATE items SET body = '{' WHERE pk = ?1 AND sk = 'E#trunk#0000000003'");
-    assert_eq!(found[0], ("altered".to_owned(), "E#trunk#0000000003".to_owned()));
+    let found =
+        found_after("UPDATE items SET body = '{' WHERE pk = ?1 AND sk = 'E#trunk#0000000003'");
+    assert_eq!(
+        found[0],
+        ("altered".to_owned(), "E#trunk#0000000003".to_owned())
+    );
+}
+
+#[test]
+fn a_field_added_to_an_item_is_found() {
+    for item in ["E#trunk#0000000003", "Z#0000", "H"] {
+        let found = found_after(&format!(
+            "UPDATE items SET body = json_insert(body, '$.note', 'paid') WHERE pk = ?1 AND sk = '{item}'"
+        ));
+        assert_eq!(found, one("altered", item));
+    }
 }
 
 #[test]
@@ -89,7 +117,10 @@ fn an_event_moved_to_another_place_is_found() {
 
 #[test]
 fn an_absent_seal_is_found() {
-    assert_eq!(found_after("DELETE FROM items WHERE pk = ?1 AND sk LIKE 'Z#%'"), one("absent", "Z#0000"));
+    assert_eq!(
+        found_after("DELETE FROM items WHERE pk = ?1 AND sk LIKE 'Z#%'"),
+        one("absent", "Z#0000")
+    );
 }
 
 #[test]
@@ -102,8 +133,13 @@ fn an_altered_seal_is_found() {
 
 #[test]
 fn an_absent_or_altered_header_is_found() {
-    assert_eq!(found_after("DELETE FROM items WHERE pk = ?1 AND sk = 'H'"), one("absent", "H"));
-    let found = found_after("UPDATE items SET body = replace(body, 'a.png', 'c.png') WHERE pk = ?1 AND sk = 'H'");
+    assert_eq!(
+        found_after("DELETE FROM items WHERE pk = ?1 AND sk = 'H'"),
+        one("absent", "H")
+    );
+    let found = found_after(
+        "UPDATE items SET body = replace(body, 'a.png', 'c.png') WHERE pk = ?1 AND sk = 'H'",
+    );
     assert_eq!(found, one("altered", "H"));
 }
 
@@ -119,9 +155,11 @@ fn a_forked_lane_is_found() {
     let (place, execution) = recorded();
     let database = place.database();
     let pk = format!("X#{execution}");
-    let (other, ): (String, ) = {
-        let mut select = database.prepare("SELECT pk FROM items WHERE pk <> ?1 AND sk = 'E#trunk#0000000001'").unwrap();
-        (select.query_row([&pk], |row| row.get(0)).unwrap(), )
+    let (other,): (String,) = {
+        let mut select = database
+            .prepare("SELECT pk FROM items WHERE pk <> ?1 AND sk = 'E#trunk#0000000001'")
+            .unwrap();
+        (select.query_row([&pk], |row| row.get(0)).unwrap(),)
     };
     // An event of another execution in the place of ours.
     database
@@ -132,7 +170,10 @@ fn a_forked_lane_is_found() {
         )
         .unwrap();
     let found = findings(&place, &execution);
-    assert!(matches!(found[0].0.as_str(), "forked" | "altered"), "{found:?}");
+    assert!(
+        matches!(found[0].0.as_str(), "forked" | "altered"),
+        "{found:?}"
+    );
 }
 
 #[test]
@@ -142,7 +183,9 @@ fn an_absent_and_an_altered_archive_are_found() {
         let history = place.run(&["history", &execution, "--json"]).expect(0);
         let document = &history.lines()[0];
         let archived = document["events"].as_array().unwrap().iter();
-        let archived = archived.filter(|event| event["type"] == "history.archived.v1").collect::<Vec<_>>();
+        let archived = archived
+            .filter(|event| event["type"] == "history.archived.v1")
+            .collect::<Vec<_>>();
         let key = archived[0]["data"]["archive"]["key"].as_str().unwrap();
         let file = place.join(".safelight/objects").join(key);
         if alter {
@@ -163,15 +206,28 @@ fn every_state_of_the_engines_history_is_in_the_record() {
         let history = place.run(&["history", image, "--json"]).expect(0);
         let document = &history.lines()[0];
         let events = document["events"].as_array().unwrap();
-        let archived = events.iter().find(|event| event["type"] == "history.archived.v1").unwrap();
+        let archived = events
+            .iter()
+            .find(|event| event["type"] == "history.archived.v1")
+            .unwrap();
         let key = archived["data"]["archive"]["key"].as_str().unwrap();
-        let archive: Value = serde_json::from_slice(&std::fs::read(place.join(".safelight/objects").join(key)).unwrap()).unwrap();
+        let archive: Value = serde_json::from_slice(
+            &std::fs::read(place.join(".safelight/objects").join(key)).unwrap(),
+        )
+        .unwrap();
         let entered: Vec<String> = history_events(&archive)
             .iter()
-            .filter_map(|event| event["stateEnteredEventDetails"]["name"].as_str().map(str::to_owned))
+            .filter_map(|event| {
+                event["stateEnteredEventDetails"]["name"]
+                    .as_str()
+                    .map(str::to_owned)
+            })
             .collect();
         let states = archived["data"]["states"].as_array().unwrap();
-        let recorded: Vec<&str> = states.iter().map(|state| state["state"].as_str().unwrap()).collect();
+        let recorded: Vec<&str> = states
+            .iter()
+            .map(|state| state["state"].as_str().unwrap())
+            .collect();
         assert_eq!(recorded, entered, "{image}");
         // Every Task is there with events of its own, too.
         let tasks: BTreeSet<&str> = states
@@ -179,12 +235,22 @@ fn every_state_of_the_engines_history_is_in_the_record() {
             .filter(|state| state["kind"] == "Task")
             .map(|state| state["state"].as_str().unwrap())
             .collect();
-        let told: BTreeSet<&str> = events.iter().filter_map(|event| event["state"].as_str()).collect();
-        assert!(!tasks.is_empty() && tasks.is_subset(&told), "{tasks:?} {told:?}");
+        let told: BTreeSet<&str> = events
+            .iter()
+            .filter_map(|event| event["state"].as_str())
+            .collect();
+        assert!(
+            !tasks.is_empty() && tasks.is_subset(&told),
+            "{tasks:?} {told:?}"
+        );
         assert_eq!(archived["data"]["events"], history_events(&archive).len());
     }
 }
 
 fn history_events(archive: &Value) -> Vec<Value> {
-    archive["events"].as_array().or(archive.as_array()).unwrap().clone()
+    archive["events"]
+        .as_array()
+        .or(archive.as_array())
+        .unwrap()
+        .clone()
 }

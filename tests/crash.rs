@@ -6,6 +6,7 @@ mod support;
 
 use std::collections::BTreeMap;
 
+use safelight_schema::chain::sha256_hex;
 use serde_json::Value;
 use support::{Place, png};
 
@@ -32,31 +33,50 @@ struct End {
     outcome: String,
     error: Value,
     branches: BTreeMap<String, String>,
-    files: BTreeMap<String, Vec<u8>>,
+    files: BTreeMap<String, String>,
     states: Vec<String>,
 }
 
 fn ends(place: &Place) -> BTreeMap<String, End> {
     let images = ["in/good.png", "in/text.jpg", "in/cut.png"];
-    images.into_iter().map(|image| (image.to_owned(), end(place, image))).collect()
+    images
+        .into_iter()
+        .map(|image| (image.to_owned(), end(place, image)))
+        .collect()
 }
 
 fn end(place: &Place, image: &str) -> End {
-    let documents = place.run(&["history", image, "--all", "--json"]).expect(0).lines();
+    let documents = place
+        .run(&["history", image, "--all", "--json"])
+        .expect(0)
+        .lines();
     assert_eq!(documents.len(), 1, "{image} has one execution");
     let summary = &documents[0]["summary"];
     let branches = summary["branches"].as_object().unwrap();
-    let outcomes = branches.iter().map(|(name, branch)| (name.clone(), branch["outcome"].as_str().unwrap().to_owned()));
-    let outputs = branches.values().flat_map(|branch| branch["outputs"].as_array().unwrap());
+    let outcomes = branches
+        .iter()
+        .map(|(name, branch)| (name.clone(), branch["outcome"].as_str().unwrap().to_owned()));
+    let outputs = branches
+        .values()
+        .flat_map(|branch| branch["outputs"].as_array().unwrap());
     let files = outputs.map(|output| {
         let key = output["key"].as_str().unwrap();
-        (key.to_owned(), std::fs::read(place.join(key)).unwrap())
+        (
+            key.to_owned(),
+            sha256_hex(&std::fs::read(place.join(key)).unwrap()),
+        )
     });
     let events = documents[0]["events"].as_array().unwrap();
-    let archived = events.iter().filter(|event| event["type"] == "history.archived.v1").collect::<Vec<_>>();
+    let archived = events
+        .iter()
+        .filter(|event| event["type"] == "history.archived.v1")
+        .collect::<Vec<_>>();
     assert_eq!(archived.len(), 1, "{image} is closed once");
     let states = archived[0]["data"]["states"].as_array().unwrap();
-    let mut states: Vec<String> = states.iter().map(|state| state["state"].as_str().unwrap().to_owned()).collect();
+    let mut states: Vec<String> = states
+        .iter()
+        .map(|state| state["state"].as_str().unwrap().to_owned())
+        .collect();
     // Iterations of a Map interleave as they like.
     states.sort();
     End {
@@ -69,7 +89,11 @@ fn end(place: &Place, image: &str) -> End {
 }
 
 fn dead_letters(place: &Place) -> usize {
-    place.run(&["failures", "list", "--json"]).expect(0).lines().len()
+    place
+        .run(&["failures", "list", "--json"])
+        .expect(0)
+        .lines()
+        .len()
 }
 
 #[test]
@@ -86,7 +110,10 @@ fn a_host_killed_after_any_commit_goes_on() {
     for commit in 1..MOST_COMMITS {
         let place = prepared();
         let number = commit.to_string();
-        let first = place.run_with(&["process", "in", "--json"], &[("SAFELIGHT_FAULT_COMMIT", &number)]);
+        let first = place.run_with(
+            &["process", "in", "--json"],
+            &[("SAFELIGHT_FAULT_COMMIT", &number)],
+        );
         if first.code == 3 {
             // The run has fewer commits than that: every one was tried.
             assert!(killed > 20, "only {killed} commits");
@@ -95,7 +122,11 @@ fn a_host_killed_after_any_commit_goes_on() {
         assert_eq!(first.code, -1, "killed, not ended: {}", first.stderr);
         killed += 1;
         let resumed = place.run(&["process", "in", "--json"]);
-        assert!(matches!(resumed.code, 0 | 3), "after commit {commit}: {}", resumed.stderr);
+        assert!(
+            matches!(resumed.code, 0 | 3),
+            "after commit {commit}: {}",
+            resumed.stderr
+        );
         assert_eq!(resumed.lines().len(), 3, "after commit {commit}");
         assert_eq!(ends(&place), expected, "after commit {commit}");
         assert_eq!(dead_letters(&place), 2, "after commit {commit}");
@@ -115,7 +146,10 @@ fn a_worker_that_dies_hangs_or_leaks_is_named_and_the_rest_goes_on() {
     let answer = place.run(&["process", "in", "--json"]);
     let lines = answer.lines();
     assert_eq!(lines.len(), 4);
-    let failed: Vec<&Value> = lines.iter().filter(|line| line["outcome"] == "failed").collect();
+    let failed: Vec<&Value> = lines
+        .iter()
+        .filter(|line| line["outcome"] == "failed")
+        .collect();
     // A crash is tried again; a leak would leak again.
     assert_eq!(failed.len(), 1, "{}", answer.stdout);
     assert_eq!(failed[0]["error"]["name"], "Runtime.OutOfMemory");

@@ -22,20 +22,35 @@ fn the_page_of_errors_is_current() {
             Retry::Backoff => "a few times",
             Retry::Throttled => "many times, more and more slowly",
         };
-        writeln!(page, "| `{}` | {} | {again} | {} |", entry.name, entry.meaning, entry.next_step).unwrap();
+        writeln!(
+            page,
+            "| `{}` | {} | {again} | {} |",
+            entry.name, entry.meaning, entry.next_step
+        )
+        .unwrap();
     }
     let file = root().join("docs/errors.md");
     if std::env::var_os("SAFELIGHT_UPDATE").is_some() {
         std::fs::write(&file, &page).unwrap();
     }
     let committed = std::fs::read_to_string(&file).unwrap_or_default();
-    assert_eq!(committed, page, "run the tests with SAFELIGHT_UPDATE=1 and review the change");
+    assert_eq!(
+        committed, page,
+        "run the tests with SAFELIGHT_UPDATE=1 and review the change"
+    );
 }
 
 #[test]
 fn links_between_documents_lead_somewhere() {
     let mut broken = Vec::new();
-    let folders = ["", "docs", "docs/decisions", "functions/branches/label", "functions/branches/thumbnail", "functions/branches/compress"];
+    let folders = [
+        "",
+        "docs",
+        "docs/decisions",
+        "functions/branches/label",
+        "functions/branches/thumbnail",
+        "functions/branches/compress",
+    ];
     for folder in folders {
         for entry in std::fs::read_dir(root().join(folder)).unwrap() {
             let file = entry.unwrap().path();
@@ -43,13 +58,20 @@ fn links_between_documents_lead_somewhere() {
                 continue;
             }
             let text = std::fs::read_to_string(&file).unwrap();
-            for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            for target in text
+                .split("](")
+                .skip(1)
+                .filter_map(|rest| rest.split(')').next())
+            {
                 let target = target.split('#').next().unwrap();
                 if target.is_empty() || target.contains("://") {
                     continue;
                 }
                 if !file.parent().unwrap().join(target).exists() {
-                    broken.push(format!("{} -> {target}", file.file_name().unwrap().to_string_lossy()));
+                    broken.push(format!(
+                        "{} -> {target}",
+                        file.file_name().unwrap().to_string_lossy()
+                    ));
                 }
             }
         }

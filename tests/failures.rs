@@ -42,9 +42,27 @@ fn what_fails_is_listed_shown_and_dropped() {
         assert!(shown.stdout.contains(text), "{}", shown.stdout);
     }
     place.run(&["failures", "drop"]).expect(1);
-    place.run(&["failures", "drop", "--error", "Image.Unsupported", "--dry-run"]).expect(0);
+    place
+        .run(&[
+            "failures",
+            "drop",
+            "--error",
+            "Image.Unsupported",
+            "--dry-run",
+        ])
+        .expect(0);
     assert_eq!(failures(&place, &[]).len(), 2, "a dry run changes nothing");
-    place.run(&["failures", "drop", "--error", "Image.Unsupported", "--yes", "--reason", "no photo"]).expect(0);
+    place
+        .run(&[
+            "failures",
+            "drop",
+            "--error",
+            "Image.Unsupported",
+            "--yes",
+            "--reason",
+            "no photo",
+        ])
+        .expect(0);
     assert_eq!(failures(&place, &[]).len(), 1);
     let history = place.run(&["history", "in/text.jpg"]).expect(0);
     assert!(history.stdout.contains("no photo"), "{}", history.stdout);
@@ -65,9 +83,13 @@ fn a_redrive_reruns_only_what_failed_and_links_both() {
     assert_eq!(first["branches"]["thumbnail"]["outcome"], "failed");
     let first = first["execution"].as_str().unwrap();
 
-    let dry = place.run(&["failures", "redrive", "--all", "--dry-run"]).expect(0);
+    let dry = place
+        .run(&["failures", "redrive", "--all", "--dry-run"])
+        .expect(0);
     assert!(dry.stdout.contains("in/a.png") && failures(&place, &[]).len() == 1);
-    let second = place.run(&["failures", "redrive", "--branch", "thumbnail", "--json"]).expect(0);
+    let second = place
+        .run(&["failures", "redrive", "--branch", "thumbnail", "--json"])
+        .expect(0);
     let second = &second.lines()[0];
     assert_eq!(second["outcome"], "succeeded");
     let ran: Vec<&String> = second["branches"].as_object().unwrap().keys().collect();
@@ -76,7 +98,10 @@ fn a_redrive_reruns_only_what_failed_and_links_both() {
     assert!(second.starts_with(&format!("{first}-r")), "{second}");
     assert!(failures(&place, &[]).is_empty());
 
-    let both = place.run(&["history", "in/a.png", "--all", "--json"]).expect(0).lines();
+    let both = place
+        .run(&["history", "in/a.png", "--all", "--json"])
+        .expect(0)
+        .lines();
     assert_eq!(both.len(), 2);
     assert_eq!(both[0]["summary"]["redrive_of"], first);
     assert_eq!(both[1]["summary"]["redriven_by"][0], second);
@@ -88,28 +113,44 @@ fn slack_hears_of_new_kinds_once_and_of_the_end() {
     let slack = Slack::start();
     let place = Place::new();
     let environment = [("SAFELIGHT_SLACK_WEBHOOK", slack.url())];
-    let environment: Vec<(&str, &str)> = environment.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let environment: Vec<(&str, &str)> = environment
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
     place.write("in/one.jpg", b"no image <!channel> & more");
     place.write("in/two.jpg", b"no image either");
-    place.run_with(&["process", "in", "--json"], &environment).expect(3);
+    place
+        .run_with(&["process", "in", "--json"], &environment)
+        .expect(3);
     let first = slack.messages();
     assert_eq!(first.len(), 1, "one grouped message: {first:?}");
     let text = first[0].to_string();
-    for part in ["2", "Image.Unsupported", "in/one.jpg", "safelight failures redrive"] {
+    for part in [
+        "2",
+        "Image.Unsupported",
+        "in/one.jpg",
+        "safelight failures redrive",
+    ] {
         assert!(text.contains(part), "{part} is not in {text}");
     }
     // The same kind again, by another process: nothing new to say.
     place.write("in/three.jpg", b"still no image");
-    place.run_with(&["process", "in", "--json"], &environment).expect(3);
+    place
+        .run_with(&["process", "in", "--json"], &environment)
+        .expect(3);
     assert_eq!(slack.messages().len(), 1);
     // Another kind.
     place.write("in/empty.png", b"");
-    place.run_with(&["process", "in", "--json"], &environment).expect(3);
+    place
+        .run_with(&["process", "in", "--json"], &environment)
+        .expect(3);
     let messages = slack.messages();
     assert_eq!(messages.len(), 2);
     assert!(messages[1].to_string().contains("Image.Empty"));
     // All dropped: recovered.
-    place.run_with(&["failures", "drop", "--all", "--yes"], &environment).expect(0);
+    place
+        .run_with(&["failures", "drop", "--all", "--yes"], &environment)
+        .expect(0);
     let messages = slack.messages();
     assert_eq!(messages.len(), 3, "{messages:?}");
 }
@@ -121,7 +162,9 @@ fn a_busy_slack_is_asked_again_when_it_says() {
     let place = Place::new();
     place.write("a.jpg", b"no image");
     let url = slack.url();
-    place.run_with(&["process", "a.jpg"], &[("SAFELIGHT_SLACK_WEBHOOK", &url)]).expect(3);
+    place
+        .run_with(&["process", "a.jpg"], &[("SAFELIGHT_SLACK_WEBHOOK", &url)])
+        .expect(3);
     assert_eq!(slack.messages().len(), 1);
     assert_eq!(slack.refused(), 1);
 }

@@ -9,13 +9,18 @@ use serde_json::Value;
 use support::{Answer, Place, jpeg, png};
 
 fn conforms(answer: &Answer, schema: &str) {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../schema/json/cli").join(schema);
+    let file = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../schema/json/cli")
+        .join(schema);
     let schema: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();
     let lines = answer.lines();
     assert!(!lines.is_empty(), "nothing was printed");
     for line in lines {
-        let errors: Vec<String> = validator.iter_errors(&line).map(|error| error.to_string()).collect();
+        let errors: Vec<String> = validator
+            .iter_errors(&line)
+            .map(|error| error.to_string())
+            .collect();
         assert!(errors.is_empty(), "{errors:?}\n{line}");
     }
 }
@@ -28,15 +33,38 @@ fn every_json_output_has_its_schema() {
     let mut cut = png(200, 200, 2);
     cut.truncate(cut.len() / 2);
     place.write("in/cut.png", cut);
-    conforms(&place.run(&["process", "in", "--json"]).expect(3), "process.schema.json");
-    conforms(&place.run(&["process", "in", "--json"]).expect(0), "process.schema.json");
+    conforms(
+        &place.run(&["process", "in", "--json"]).expect(3),
+        "process.schema.json",
+    );
+    conforms(
+        &place.run(&["process", "in", "--json"]).expect(0),
+        "process.schema.json",
+    );
     for image in ["in/a.jpg", "in/empty.png", "in/cut.png"] {
-        conforms(&place.run(&["history", image, "--json"]).expect(0), "history.schema.json");
+        conforms(
+            &place.run(&["history", image, "--json"]).expect(0),
+            "history.schema.json",
+        );
     }
-    conforms(&place.run(&["audit", "verify", "--json"]).expect(0), "audit-verify.schema.json");
-    conforms(&place.run(&["failures", "list", "--json"]).expect(0), "failures.schema.json");
-    conforms(&place.run(&["failures", "show", "in/cut.png", "--json"]).expect(0), "failures.schema.json");
-    conforms(&place.run(&["doctor", "--json"]).expect(0), "doctor.schema.json");
+    conforms(
+        &place.run(&["audit", "verify", "--json"]).expect(0),
+        "audit-verify.schema.json",
+    );
+    conforms(
+        &place.run(&["failures", "list", "--json"]).expect(0),
+        "failures.schema.json",
+    );
+    conforms(
+        &place
+            .run(&["failures", "show", "in/cut.png", "--json"])
+            .expect(0),
+        "failures.schema.json",
+    );
+    conforms(
+        &place.run(&["doctor", "--json"]).expect(0),
+        "doctor.schema.json",
+    );
 }
 
 #[test]
@@ -51,9 +79,17 @@ fn completions_are_written_for_every_shell() {
 #[test]
 fn reading_without_a_record_says_what_to_do() {
     let place = Place::new();
-    for command in [&["history", "a.jpg"][..], &["audit", "verify"], &["failures", "list"]] {
+    for command in [
+        &["history", "a.jpg"][..],
+        &["audit", "verify"],
+        &["failures", "list"],
+    ] {
         let answer = place.run(command).expect(1);
-        assert!(answer.stderr.contains("safelight process"), "{}", answer.stderr);
+        assert!(
+            answer.stderr.contains("safelight process"),
+            "{}",
+            answer.stderr
+        );
     }
     place.run(&["doctor"]).expect(0);
 }

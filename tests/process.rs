@@ -14,17 +14,24 @@ fn an_image_goes_through_every_branch() {
     let line = &answer.lines()[0];
     assert_eq!(line["image"], "photos/a.jpg");
     assert_eq!(line["outcome"], "succeeded");
-    assert_eq!((&line["format"], &line["width"], &line["height"]), (&"jpeg".into(), &120.into(), &80.into()));
+    assert_eq!(
+        (&line["format"], &line["width"], &line["height"]),
+        (&"jpeg".into(), &120.into(), &80.into())
+    );
     assert_eq!(line["error"], Value::Null);
     let branches = line["branches"].as_object().unwrap();
-    assert_eq!(branches.keys().collect::<Vec<_>>(), ["compress", "label", "thumbnail"]);
+    assert_eq!(
+        branches.keys().collect::<Vec<_>>(),
+        ["compress", "label", "thumbnail"]
+    );
     for branch in branches.values() {
         assert_eq!(branch["outcome"], "succeeded");
         for output in branch["outputs"].as_array().unwrap() {
             assert!(place.join(output.as_str().unwrap()).is_file(), "{output}");
         }
     }
-    let thumbnail = image::open(place.join("results/thumbnail/photos/a.jpg/thumbnail.jpg")).unwrap();
+    let thumbnail =
+        image::open(place.join("results/thumbnail/photos/a.jpg/thumbnail.jpg")).unwrap();
     assert_eq!((thumbnail.width(), thumbnail.height()), (60, 40));
     let labels = std::fs::read(place.join("results/label/photos/a.jpg/labels.json")).unwrap();
     let labels: Value = serde_json::from_slice(&labels).unwrap();
@@ -36,7 +43,10 @@ fn an_image_goes_through_every_branch() {
 fn any_file_ends_in_an_outcome_with_a_named_error() {
     let place = Place::new();
     place.write("in/empty.png", b"");
-    place.write("in/text.jpg", b"this is not an image, whatever its name says\n");
+    place.write(
+        "in/text.jpg",
+        b"this is not an image, whatever its name says\n",
+    );
     place.write("in/noise", [0x5a; 4096]);
     let mut cut = png(64, 64, 3);
     cut.truncate(20);
@@ -44,7 +54,12 @@ fn any_file_ends_in_an_outcome_with_a_named_error() {
     place.write("in/한글 사진 +100%.png", png(8, 8, 4));
     let answer = place.run(&["process", "in", "--json"]).expect(3);
     let lines = answer.by_image();
-    let error = |image: &str| lines[image]["error"]["name"].as_str().unwrap_or("").to_owned();
+    let error = |image: &str| {
+        lines[image]["error"]["name"]
+            .as_str()
+            .unwrap_or("")
+            .to_owned()
+    };
     assert_eq!(error("in/empty.png"), "Image.Empty");
     assert_eq!(error("in/text.jpg"), "Image.Unsupported");
     assert_eq!(error("in/noise"), "Image.Unsupported");
@@ -64,7 +79,14 @@ fn a_finished_folder_is_unchanged_until_again() {
     place.write("in/b.txt", b"no image");
     place.run(&["process", "in", "--json"]).expect(3);
     let second = place.run(&["process", "in", "--json"]).expect(0);
-    assert!(second.lines().iter().all(|line| line["outcome"] == "unchanged"), "{}", second.stdout);
+    assert!(
+        second
+            .lines()
+            .iter()
+            .all(|line| line["outcome"] == "unchanged"),
+        "{}",
+        second.stdout
+    );
     let again = place.run(&["process", "in", "--again", "--json"]).expect(3);
     assert_eq!(again.by_image()["in/a.png"]["outcome"], "succeeded");
     // A changed file is another version.
@@ -86,7 +108,12 @@ fn equal_names_in_two_folders_are_two_images() {
     let outputs: Vec<String> = answer
         .lines()
         .iter()
-        .flat_map(|line| line["branches"]["thumbnail"]["outputs"].as_array().cloned().unwrap_or_default())
+        .flat_map(|line| {
+            line["branches"]["thumbnail"]["outputs"]
+                .as_array()
+                .cloned()
+                .unwrap_or_default()
+        })
         .map(|output| output.as_str().unwrap().to_owned())
         .collect();
     assert!(outputs[0] != outputs[1]);
@@ -96,7 +123,9 @@ fn equal_names_in_two_folders_are_two_images() {
 fn out_and_state_go_where_they_are_told() {
     let place = Place::new();
     place.write("a.png", png(20, 20, 1));
-    place.run(&["process", "a.png", "--out", "o", "--state-dir", "s"]).expect(0);
+    place
+        .run(&["process", "a.png", "--out", "o", "--state-dir", "s"])
+        .expect(0);
     assert!(place.join("o/thumbnail/a.png/thumbnail.png").is_file());
     assert!(place.join("s/safelight.db").is_file());
     assert!(!place.join("results").exists() && !place.join(".safelight").exists());
@@ -106,11 +135,23 @@ fn out_and_state_go_where_they_are_told() {
 fn mistakes_are_said_with_their_codes() {
     let place = Place::new();
     assert!(place.run(&["process"]).expect(2).stderr.contains("PATH"));
-    assert!(place.run(&["process", "nothing-there"]).expect(1).stderr.contains("next:"));
+    assert!(
+        place
+            .run(&["process", "nothing-there"])
+            .expect(1)
+            .stderr
+            .contains("next:")
+    );
     place.run(&["no-such-command"]).expect(2);
     place.write("safelight.toml", "unknown_key = 1");
     place.write("a.png", png(4, 4, 1));
-    assert!(place.run(&["process", "a.png"]).expect(1).stderr.contains("unknown_key"));
+    assert!(
+        place
+            .run(&["process", "a.png"])
+            .expect(1)
+            .stderr
+            .contains("unknown_key")
+    );
 }
 
 #[test]
@@ -119,8 +160,23 @@ fn the_table_says_what_a_person_wants_to_know() {
     place.write("in/a.png", png(20, 20, 1));
     place.write("in/b.jpg", b"no image");
     let answer = place.run(&["process", "in"]).expect(3);
-    for text in ["in/a.png", "png 20×20", "succeeded", "rejected: Image.Unsupported", "2 images", "results", ".safelight"] {
-        assert!(answer.stdout.contains(text), "{text} is not in\n{}", answer.stdout);
+    for text in [
+        "in/a.png",
+        "png 20×20",
+        "succeeded",
+        "rejected: Image.Unsupported",
+        "2 images",
+        "results",
+        ".safelight",
+    ] {
+        assert!(
+            answer.stdout.contains(text),
+            "{text} is not in\n{}",
+            answer.stdout
+        );
     }
-    assert!(!answer.stdout.contains('\u{1b}'), "no colours where there is no terminal");
+    assert!(
+        !answer.stdout.contains('\u{1b}'),
+        "no colours where there is no terminal"
+    );
 }

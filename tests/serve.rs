@@ -27,11 +27,17 @@ impl Server {
         let mut all = vec!["serve", "--listen", "127.0.0.1:0"];
         all.extend(arguments);
         let mut command = place.command(&all);
-        command.envs(environment.iter().copied()).stderr(Stdio::piped());
+        command
+            .envs(environment.iter().copied())
+            .stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let first = lines.next().unwrap().unwrap();
-        let address = first.rsplit_once("http://").unwrap_or_else(|| panic!("{first}")).1.to_owned();
+        let address = first
+            .rsplit_once("http://")
+            .unwrap_or_else(|| panic!("{first}"))
+            .1
+            .to_owned();
         // The rest is read so that the pipe never fills.
         std::thread::spawn(move || lines.for_each(drop));
         Self { child, address }
@@ -39,7 +45,10 @@ impl Server {
 
     fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
-        let status = std::process::Command::new("kill").args(["-s", name, &pid]).status().unwrap();
+        let status = std::process::Command::new("kill")
+            .args(["-s", name, &pid])
+            .status()
+            .unwrap();
         assert!(status.success());
     }
 
@@ -51,7 +60,11 @@ impl Server {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         let length = body.len();
         let host = &self.address;
-        write!(stream, "{head}Host: {host}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n").unwrap();
+        write!(
+            stream,
+            "{head}Host: {host}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+        )
+        .unwrap();
         // A server that refuses may close before it has read everything.
         let _ = stream.write_all(body);
         let mut answer = Vec::new();
@@ -84,7 +97,9 @@ fn until(what: &str, condition: impl Fn() -> bool) {
 }
 
 fn labelled(place: &Place, key: &str) -> bool {
-    place.join(format!("results/label/{key}/labels.json")).exists()
+    place
+        .join(format!("results/label/{key}/labels.json"))
+        .exists()
 }
 
 fn closed(place: &Place, image: &str) -> bool {
@@ -100,7 +115,9 @@ fn a_file_that_appears_is_processed_and_sigterm_ends_in_order() {
     place.write("photos/sub/한글 +.png", png(20, 20, 2));
     place.write("photos/.hidden.png", png(20, 20, 3));
     until("the first image", || closed(&place, "photos/before.png"));
-    until("the second image", || closed(&place, "photos/sub/한글 +.png"));
+    until("the second image", || {
+        closed(&place, "photos/sub/한글 +.png")
+    });
     server.signal("TERM");
     assert_eq!(server.ended(), 0);
     assert!(labelled(&place, "before.png") && labelled(&place, "sub/한글 +.png"));
@@ -123,11 +140,20 @@ fn an_upload_is_kept_and_processed() {
     let (status, answer) = server.put("/uploads/large.png", &vec![0; 100_001]);
     assert_eq!(status, 413, "{answer}");
     assert!(!place.join("up/large.png").exists());
-    assert!(only_files(&place.join("up")), "no part of an upload is left");
+    assert!(
+        only_files(&place.join("up")),
+        "no part of an upload is left"
+    );
 }
 
 fn only_files(folder: &Path) -> bool {
-    std::fs::read_dir(folder).unwrap().all(|entry| !entry.unwrap().file_name().to_string_lossy().starts_with(".upload-"))
+    std::fs::read_dir(folder).unwrap().all(|entry| {
+        !entry
+            .unwrap()
+            .file_name()
+            .to_string_lossy()
+            .starts_with(".upload-")
+    })
 }
 
 #[test]
@@ -137,12 +163,16 @@ fn sigkill_loses_nothing() {
         place.write(&format!("photos/{seed}.png"), png(60, 60, seed));
     }
     let mut server = Server::start(&place, &["--watch", "photos"]);
-    until("the first result", || (0..12).any(|seed| labelled(&place, &format!("{seed}.png"))));
+    until("the first result", || {
+        (0..12).any(|seed| labelled(&place, &format!("{seed}.png")))
+    });
     server.signal("KILL");
     server.ended();
     let mut server = Server::start(&place, &["--watch", "photos"]);
     for seed in 0..12 {
-        until("every image", || closed(&place, &format!("photos/{seed}.png")));
+        until("every image", || {
+            closed(&place, &format!("photos/{seed}.png"))
+        });
     }
     server.signal("TERM");
     assert_eq!(server.ended(), 0);
@@ -154,14 +184,27 @@ fn sigkill_loses_nothing() {
 fn listening_beyond_loopback_needs_a_token_and_the_token_is_asked_for() {
     let place = Place::new();
     place.write("photos/.keep", b"");
-    let refused = place.run(&["serve", "--listen", "0.0.0.0:0", "--watch", "photos"]).expect(1);
-    assert!(refused.stderr.contains("SAFELIGHT_TOKEN"), "{}", refused.stderr);
-    let server = Server::start_with(&place, &["--watch", "photos"], &[("SAFELIGHT_TOKEN", "hush-hush")]);
+    let refused = place
+        .run(&["serve", "--listen", "0.0.0.0:0", "--watch", "photos"])
+        .expect(1);
+    assert!(
+        refused.stderr.contains("SAFELIGHT_TOKEN"),
+        "{}",
+        refused.stderr
+    );
+    let server = Server::start_with(
+        &place,
+        &["--watch", "photos"],
+        &[("SAFELIGHT_TOKEN", "hush-hush")],
+    );
     assert_eq!(server.put("/photos/a.png", &png(8, 8, 1)).0, 401);
     let list = "X-Amz-Target: AWSStepFunctions.ListStateMachines\r\nContent-Type: application/x-amz-json-1.0\r\n";
     let (status, _) = server.request(&format!("POST / HTTP/1.1\r\n{list}"), b"{}");
     assert!(matches!(status, 400 | 401 | 403), "{status}");
-    let (status, answer) = server.request(&format!("POST / HTTP/1.1\r\n{list}Authorization: Bearer hush-hush\r\n"), b"{}");
+    let (status, answer) = server.request(
+        &format!("POST / HTTP/1.1\r\n{list}Authorization: Bearer hush-hush\r\n"),
+        b"{}",
+    );
     assert_eq!(status, 200, "{answer}");
     assert_eq!(answer["stateMachines"][0]["name"], "safelight-image");
 }
@@ -173,7 +216,11 @@ fn a_second_owner_is_told_who_the_first_is() {
     let server = Server::start(&place, &["--watch", "photos"]);
     place.write("a.png", png(8, 8, 1));
     let refused = place.run(&["process", "a.png"]).expect(1);
-    assert!(refused.stderr.contains(&server.child.id().to_string()), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains(&server.child.id().to_string()),
+        "{}",
+        refused.stderr
+    );
     // Reading works beside it.
     place.run(&["doctor"]).expect(0);
     place.run(&["failures", "list"]).expect(0);

@@ -131,6 +131,12 @@ impl Summary {
             })
     }
 
+    fn succeeded(&mut self, branches: &[String]) {
+        for name in branches {
+            self.branch(name).outcome = Outcome::Succeeded;
+        }
+    }
+
     fn end(&mut self, event: &Event, outcome: Outcome, error: Option<&ErrorInfo>) {
         self.outcome = outcome;
         self.ended = Some(event.time);
@@ -169,12 +175,15 @@ impl Summary {
                 summary.outputs.clone_from(outputs);
                 summary.error = None;
             }
+            // A branch that is a command in another language records nothing itself.
+            EventData::ImageCompleted { branches } => self.succeeded(branches),
             EventData::ImageFailed {
                 class: of,
                 error,
                 failed,
-                ..
+                completed,
             } => {
+                self.succeeded(completed);
                 *class = Some(*of);
                 self.error = Some(error.clone());
                 for branch in failed {
@@ -196,7 +205,6 @@ impl Summary {
             | EventData::StateRetried { .. }
             | EventData::StateSucceeded { .. }
             | EventData::StateFailed { .. }
-            | EventData::ImageCompleted { .. }
             | EventData::MessageDeadLettered { .. }
             | EventData::HistoryArchived { .. }
             | EventData::ImageErased { .. } => {}

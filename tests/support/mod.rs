@@ -38,7 +38,10 @@ impl Answer {
     pub fn lines(&self) -> Vec<Value> {
         self.stdout
             .lines()
-            .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}\n{}", self.stderr)))
+            .map(|line| {
+                serde_json::from_str(line)
+                    .unwrap_or_else(|error| panic!("{error}: {line}\n{}", self.stderr))
+            })
             .collect()
     }
 
@@ -52,7 +55,11 @@ impl Answer {
 
     /// Asserts the exit code, and shows what was said if it is another.
     pub fn expect(self, code: i32) -> Self {
-        assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        assert_eq!(
+            self.code, code,
+            "stdout:\n{}\nstderr:\n{}",
+            self.stdout, self.stderr
+        );
         self
     }
 }
@@ -83,7 +90,10 @@ impl Place {
     /// The command, not started yet, in this directory and without the environment's settings.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(SAFELIGHT);
-        command.args(arguments).current_dir(self.path()).stdin(Stdio::null());
+        command
+            .args(arguments)
+            .current_dir(self.path())
+            .stdin(Stdio::null());
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SAFELIGHT_")) {
             command.env_remove(name);
         }
@@ -129,5 +139,8 @@ fn encode(width: u32, height: u32, seed: u8, format: image::ImageFormat) -> Vec<
 
 /// The repository's samples.
 pub fn samples() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../samples").canonicalize().unwrap()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../samples")
+        .canonicalize()
+        .unwrap()
 }

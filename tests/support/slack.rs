@@ -80,7 +80,11 @@ fn serve(stream: TcpStream, state: &Mutex<State>) {
     let (status, head, text) = match state.next.pop_front() {
         Some(SlackAnswer::RetryAfter(seconds)) => {
             state.refused += 1;
-            ("429 Too Many Requests", format!("Retry-After: {seconds}\r\n"), "rate_limited")
+            (
+                "429 Too Many Requests",
+                format!("Retry-After: {seconds}\r\n"),
+                "rate_limited",
+            )
         }
         None => match check(&body) {
             Ok(message) => {
@@ -95,7 +99,10 @@ fn serve(stream: TcpStream, state: &Mutex<State>) {
     };
     drop(state);
     let length = text.len();
-    let _ = write!(&stream, "HTTP/1.1 {status}\r\n{head}Content-Length: {length}\r\nConnection: close\r\n\r\n{text}");
+    let _ = write!(
+        &stream,
+        "HTTP/1.1 {status}\r\n{head}Content-Length: {length}\r\nConnection: close\r\n\r\n{text}"
+    );
 }
 
 /// Slack's documented limits: a top-level text, 50 blocks, 3,000 characters a text, no mention.
@@ -104,7 +111,10 @@ fn check(body: &[u8]) -> Result<Value, &'static str> {
     if message["text"].as_str().is_none_or(str::is_empty) {
         return Err("no_text");
     }
-    if message["blocks"].as_array().is_some_and(|blocks| blocks.len() > 50) {
+    if message["blocks"]
+        .as_array()
+        .is_some_and(|blocks| blocks.len() > 50)
+    {
         return Err("invalid_blocks");
     }
     let mut texts = Vec::new();
@@ -112,7 +122,11 @@ fn check(body: &[u8]) -> Result<Value, &'static str> {
     if texts.iter().any(|text| text.chars().count() > 3000) {
         return Err("msg_too_long");
     }
-    if texts.iter().any(|text| ["<!", "<@", "<#"].iter().any(|mention| text.contains(mention))) {
+    if texts.iter().any(|text| {
+        ["<!", "<@", "<#"]
+            .iter()
+            .any(|mention| text.contains(mention))
+    }) {
         return Err("mention");
     }
     Ok(message)

@@ -165,6 +165,9 @@ pub struct Selection {
     /// Of this branch
     #[arg(long)]
     pub branch: Option<String>,
+    /// This message, by its id
+    #[arg(long)]
+    pub message: Option<String>,
 }
 
 /// The failures commands.

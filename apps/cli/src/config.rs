@@ -144,10 +144,15 @@ impl ServeConfig {
                 "give HOST:PORT, such as 127.0.0.1:7878",
             )
         })?;
-        let beyond = addresses.into_iter().any(|address| !address.ip().is_loopback());
+        let beyond = addresses
+            .into_iter()
+            .any(|address| !address.ip().is_loopback());
         if beyond && self.token.is_none() {
             return Err(with_next_step(
-                format!("{} can be reached from other machines, and no token is set", self.listen),
+                format!(
+                    "{} can be reached from other machines, and no token is set",
+                    self.listen
+                ),
                 "set SAFELIGHT_TOKEN to a long random text, or listen on 127.0.0.1",
             ));
         }
@@ -230,14 +235,20 @@ impl Config {
         if self.max_executions == 0 || self.max_executions > 10_000 {
             return bad("max_executions", "must be within 1 to 10000");
         }
-        for (name, alarm) in [("alarm_depth", &self.alarm_depth), ("alarm_new", &self.alarm_new)] {
+        for (name, alarm) in [
+            ("alarm_depth", &self.alarm_depth),
+            ("alarm_new", &self.alarm_new),
+        ] {
             if !(10..=86_400).contains(&alarm.period_seconds) {
                 return bad(name, "period_seconds must be within 10 to 86400");
             }
             if !(1..=100).contains(&alarm.evaluation_periods)
                 || !(1..=alarm.evaluation_periods).contains(&alarm.datapoints_to_alarm)
             {
-                return bad(name, "needs 1 ≤ datapoints_to_alarm ≤ evaluation_periods ≤ 100");
+                return bad(
+                    name,
+                    "needs 1 ≤ datapoints_to_alarm ≤ evaluation_periods ≤ 100",
+                );
             }
             if !alarm.threshold.is_finite() || alarm.threshold <= 0.0 {
                 return bad(name, "threshold must be above 0");
@@ -246,7 +257,9 @@ impl Config {
         for name in self.serve.buckets.keys() {
             // https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
             let allowed = |character: char| {
-                character.is_ascii_lowercase() || character.is_ascii_digit() || "-.".contains(character)
+                character.is_ascii_lowercase()
+                    || character.is_ascii_digit()
+                    || "-.".contains(character)
             };
             if !(3..=63).contains(&name.len()) || !name.chars().all(allowed) || name == "results" {
                 return bad(
@@ -261,6 +274,8 @@ impl Config {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn load(text: &str) -> anyhow::Result<Config> {
@@ -282,7 +297,10 @@ mod tests {
     #[test]
     fn an_unknown_key_is_an_error_that_names_it() {
         let error = load("stat_dir = \"x\"").unwrap_err();
-        assert!(crate::failure::render(&error).contains("stat_dir"), "{error:?}");
+        assert!(
+            crate::failure::render(&error).contains("stat_dir"),
+            "{error:?}"
+        );
     }
 
     #[test]
@@ -314,5 +332,55 @@ mod tests {
     fn a_secret_does_not_print() {
         let secret = Secret::new("hush");
         assert!(!format!("{secret:?}{}", serde_json::to_string(&secret).unwrap()).contains("hush"));
+    }
+
+    /// Text that is close enough to a configuration to get past the parser now and then.
+    fn tomlish() -> impl Strategy<Value = String> {
+        let key = prop_oneof![
+            Just("out"),
+            Just("state_dir"),
+            Just("max_executions"),
+            Just("validate"),
+            Just("alarm_new"),
+            Just("alarm_depth.threshold"),
+            Just("period_seconds"),
+            Just("threshold"),
+            Just("serve"),
+            Just("listen"),
+            Just("buckets.photos"),
+            Just("branches.label"),
+            Just("path"),
+            Just("\"ü.x\""),
+        ];
+        let value = prop_oneof![
+            any::<i64>().prop_map(|number| number.to_string()),
+            any::<f64>().prop_map(|number| number.to_string()),
+            any::<String>().prop_map(|text| format!("{text:?}")),
+            Just("{ path = \"p\", watch = true }".to_owned()),
+            Just("[".repeat(500)),
+            Just("1979-05-27T07:32:00Z".to_owned()),
+            Just("\"\"\"".to_owned()),
+            Just("true".to_owned()),
+        ];
+        let line = prop_oneof![
+            8 => (key.clone(), value).prop_map(|(key, value)| format!("{key} = {value}")),
+            2 => key.prop_map(|key| format!("[{key}]")),
+            1 => any::<String>(),
+        ];
+        proptest::collection::vec(line, 0..6).prop_map(|lines| lines.join("\n"))
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_configuration_or_an_error_that_says_why(text in tomlish()) {
+            match load(&text) {
+                Ok(config) => prop_assert!((1..=10_000).contains(&config.max_executions)),
+                Err(error) => {
+                    let shown = crate::failure::render(&error);
+                    let (what, next) = shown.split_once("\n  next: ").unwrap_or((&shown, ""));
+                    prop_assert!(what.len() > "error: ".len() && !next.is_empty(), "{}", shown);
+                }
+            }
+        }
     }
 }

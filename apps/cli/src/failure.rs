@@ -60,7 +60,8 @@ mod tests {
 
     #[test]
     fn says_what_why_and_what_next() {
-        let error = with_next_step("the folder is locked", "stop the other process").context("cannot start");
+        let error = with_next_step("the folder is locked", "stop the other process")
+            .context("cannot start");
         assert_eq!(
             render(&error),
             "error: cannot start: the folder is locked\n  next: stop the other process"

@@ -2,6 +2,7 @@
 //!
 //! - `SAFELIGHT_FAULT_COMMIT=n`: the host kills itself after its n-th durable commit, before anyone
 //!   learns of it.
+//! - `SAFELIGHT_FAULT_PAGES=n`: the database may have n pages, as if the disk were full then.
 //! - A file `faults/<function>` in the state folder: one line a fault, taken from the top, one an
 //!   invocation: `abort` (before the work), `abort-after` (when it is done, before it is answered),
 //!   `hang`, `leak`, `error NAME`.
@@ -16,10 +17,19 @@ use serde_json::Value;
 /// Environment variable: the commit after which the host dies.
 const COMMIT: &str = "SAFELIGHT_FAULT_COMMIT";
 
+/// Environment variable: the most pages that the database may have.
+const PAGES: &str = "SAFELIGHT_FAULT_PAGES";
+
 /// The options of the database, with the fault that the environment asks for.
 pub fn database_options() -> Options {
-    let fatal = std::env::var(COMMIT).ok().and_then(|text| text.parse::<u64>().ok());
+    let number = |name| {
+        std::env::var(name)
+            .ok()
+            .and_then(|text| text.parse::<u64>().ok())
+    };
+    let fatal = number(COMMIT);
     Options {
+        max_page_count: number(PAGES).map(|pages| u32::try_from(pages).unwrap_or(u32::MAX)),
         on_commit: fatal.map(|fatal| -> safelight_sqlite::CommitHook {
             std::sync::Arc::new(move |commit| {
                 if commit == fatal {
@@ -41,10 +51,7 @@ fn kill_self() {
 
 /// The function with its faults in front.
 pub fn faulty(function: Function) -> Function {
-    Function {
-        build,
-        ..function
-    }
+    Function { build, ..function }
 }
 
 fn build(adapters: Adapters) -> Result<Box<dyn Handler>, FunctionError> {
@@ -91,7 +98,10 @@ impl Handler for Faulty {
                 let name = other.strip_prefix("error ").unwrap_or(other);
                 let known = safelight_schema::error_name::find(name);
                 let known = known.unwrap_or(&safelight_schema::error_name::INPUT_INVALID);
-                Err(FunctionError::new(known, format!("a fault of the test: {other}")))
+                Err(FunctionError::new(
+                    known,
+                    format!("a fault of the test: {other}"),
+                ))
             }
         }
     }

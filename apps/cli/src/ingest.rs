@@ -5,8 +5,8 @@ use std::time::UNIX_EPOCH;
 
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
-use safelight_schema::ImageRef;
 use safelight_local::FolderObjects;
+use safelight_schema::ImageRef;
 use safelight_schema::chain::sha256_hex;
 use serde_json::{Value, json};
 
@@ -62,7 +62,10 @@ impl Source {
 
 /// Every file below a folder, without the hidden ones and the `excluded` folders.
 pub fn files_below(folder: &Path, excluded: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
-    let excluded: Vec<PathBuf> = excluded.iter().filter_map(|folder| folder.canonicalize().ok()).collect();
+    let excluded: Vec<PathBuf> = excluded
+        .iter()
+        .filter_map(|folder| folder.canonicalize().ok())
+        .collect();
     let mut files = Vec::new();
     walk(folder, &excluded, &mut files)?;
     Ok(files)
@@ -136,7 +139,8 @@ fn walk(folder: &Path, excluded: &[PathBuf], files: &mut Vec<PathBuf>) -> anyhow
     let entries = std::fs::read_dir(folder)
         .with_context(|| format!("the folder {} cannot be read", folder.display()))?;
     for entry in entries {
-        let entry = entry.with_context(|| format!("the folder {} cannot be read", folder.display()))?;
+        let entry =
+            entry.with_context(|| format!("the folder {} cannot be read", folder.display()))?;
         let path = entry.path();
         if entry.file_name().as_encoded_bytes().starts_with(b".") || excluded.contains(&path) {
             continue;
@@ -225,7 +229,9 @@ pub fn read_message(body: &str) -> Option<(ImageRef, String)> {
         sequencer: text(&object["sequencer"]),
         bytes: object["size"].as_u64(),
     };
-    let time = DateTime::parse_from_rfc3339(record["eventTime"].as_str()?).ok()?.to_utc();
+    let time = DateTime::parse_from_rfc3339(record["eventTime"].as_str()?)
+        .ok()?
+        .to_utc();
     let execution = safelight_schema::key::execution_name(&image, time);
     Some((image, execution))
 }
@@ -242,18 +248,19 @@ fn form_decode(text: &str) -> Option<String> {
 /// Encodes a key as S3 does in notifications: a space is `+`, `/` stays, the rest by percent.
 fn form_encode(key: &str) -> String {
     use std::fmt::Write as _;
-    key.bytes().fold(String::with_capacity(key.len()), |mut text, byte| {
-        match byte {
-            b' ' => text.push('+'),
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'*' | b'/' => {
-                text.push(char::from(byte));
+    key.bytes()
+        .fold(String::with_capacity(key.len()), |mut text, byte| {
+            match byte {
+                b' ' => text.push('+'),
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'*' | b'/' => {
+                    text.push(char::from(byte));
+                }
+                _ => {
+                    let _ = write!(text, "%{byte:02X}");
+                }
             }
-            _ => {
-                let _ = write!(text, "%{byte:02X}");
-            }
-        }
-        text
-    })
+            text
+        })
 }
 
 #[cfg(test)]
@@ -278,7 +285,10 @@ mod tests {
         let time = DateTime::from_timestamp(1_790_000_000, 0).unwrap();
         let (read, execution) = read_message(&notification(&image, time).to_string()).unwrap();
         assert_eq!(read, image);
-        assert_eq!(execution, safelight_schema::key::execution_name(&image, time));
+        assert_eq!(
+            execution,
+            safelight_schema::key::execution_name(&image, time)
+        );
         assert_eq!(read_message("{}"), None);
     }
 
@@ -292,7 +302,10 @@ mod tests {
             std::fs::write(root.join(name), b"x").unwrap();
         }
         let found = sources(&[root.clone(), root.join("4.png")], &[root.join("out")]).unwrap();
-        let keys: Vec<_> = found.iter().map(|source| source.path.strip_prefix(&root).unwrap().to_owned()).collect();
+        let keys: Vec<_> = found
+            .iter()
+            .map(|source| source.path.strip_prefix(&root).unwrap().to_owned())
+            .collect();
         assert_eq!(keys, [PathBuf::from("4.png"), PathBuf::from("a/1.jpg")]);
         assert!(found.iter().all(|source| source.shown.starts_with('/')));
     }

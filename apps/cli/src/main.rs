@@ -37,7 +37,11 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => {
             // Help and version are no errors: clap knows which stream and code they go with.
-            let code = if error.use_stderr() { Exit::Usage } else { Exit::Fine };
+            let code = if error.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Fine
+            };
             let _ = error.print();
             return code.into();
         }
@@ -92,7 +96,12 @@ fn run(command: Command) -> anyhow::Result<Exit> {
         Command::Workflow { command } => commands::workflow::run(command),
         Command::Doctor(place) => block_on(commands::doctor::run(&place)),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Arguments::command(), "safelight", &mut std::io::stdout());
+            clap_complete::generate(
+                shell,
+                &mut Arguments::command(),
+                "safelight",
+                &mut std::io::stdout(),
+            );
             Ok(Exit::Fine)
         }
         Command::Worker { .. } => unreachable!("handled above"),

@@ -36,8 +36,12 @@ impl Reader {
                 "run `safelight process PATH` first, or give --state-dir",
             ));
         }
-        let database = Database::open_read_only(&file)
-            .map_err(|error| with_next_step(format!("the record cannot be read: {error}"), "run `safelight doctor`"))?;
+        let database = Database::open_read_only(&file).map_err(|error| {
+            with_next_step(
+                format!("the record cannot be read: {error}"),
+                "run `safelight doctor`",
+            )
+        })?;
         Ok(Self {
             record: SqliteRecord::existing(database.clone()),
             queue: SqliteQueue::existing(database.clone(), Clock::system(), crate::host::queues()),
@@ -64,8 +68,20 @@ impl Reader {
         }
         let mut found = Vec::new();
         for (bucket, image_key) in self.images_called(subject).await? {
-            let page = self.record.find(&key::image_index(&bucket, &image_key), true, EXECUTIONS, None).await?;
-            found.extend(page.items.into_iter().map(|item| (item.pointer.g1sk, item.execution)));
+            let page = self
+                .record
+                .find(
+                    &key::image_index(&bucket, &image_key),
+                    true,
+                    EXECUTIONS,
+                    None,
+                )
+                .await?;
+            found.extend(
+                page.items
+                    .into_iter()
+                    .map(|item| (item.pointer.g1sk, item.execution)),
+            );
         }
         if found.is_empty() {
             return Err(with_next_step(
@@ -75,13 +91,20 @@ impl Reader {
         }
         found.sort();
         found.dedup();
-        Ok(found.into_iter().rev().map(|(_, execution)| execution).collect())
+        Ok(found
+            .into_iter()
+            .rev()
+            .map(|(_, execution)| execution)
+            .collect())
     }
 
     /// Every bucket and key that a text may mean.
     async fn images_called(&self, subject: &str) -> anyhow::Result<Vec<(String, String)>> {
         let path = Path::new(subject);
-        let whole = path.canonicalize().or_else(|_| std::path::absolute(path)).context("the path cannot be read")?;
+        let whole = path
+            .canonicalize()
+            .or_else(|_| std::path::absolute(path))
+            .context("the path cannot be read")?;
         let mut images = Vec::new();
         for bucket in self.buckets().await? {
             if let Ok(below) = whole.strip_prefix(&bucket.root)
@@ -99,7 +122,8 @@ impl Reader {
 
     async fn buckets(&self) -> anyhow::Result<Vec<Bucket>> {
         let buckets = self.database.read(|connection| {
-            let mut statement = connection.prepare("SELECT name, root FROM buckets ORDER BY name")?;
+            let mut statement =
+                connection.prepare("SELECT name, root FROM buckets ORDER BY name")?;
             let rows = statement.query_map([], |row| {
                 Ok(Bucket {
                     name: row.get(0)?,
@@ -134,7 +158,8 @@ impl Reader {
         match std::fs::read(self.state.join("objects").join(&object.key)) {
             Ok(body) => Ok(Some(body)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error).with_context(|| format!("the archived object {} cannot be read", object.key)),
+            Err(error) => Err(error)
+                .with_context(|| format!("the archived object {} cannot be read", object.key)),
         }
     }
 }

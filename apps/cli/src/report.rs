@@ -25,7 +25,9 @@ impl Reporter {
             ProgressDrawTarget::hidden()
         };
         let bar = ProgressBar::with_draw_target(Some(images), target);
-        if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} images  {per_sec:.dim}  {elapsed}  {msg}") {
+        if let Ok(style) = ProgressStyle::with_template(
+            "{bar:30} {pos}/{len} images  {per_sec:.dim}  {elapsed}  {msg}",
+        ) {
             bar.set_style(style);
         }
         Self {
@@ -70,15 +72,25 @@ pub fn print_end(rows: &[Row], config: &Config, elapsed: Duration) {
     if hidden > 0 {
         println!("({hidden} more that need no attention; --json prints every one)");
     }
+    let reasons = terminal::reasons(rows);
+    if !reasons.is_empty() {
+        print!("\n{reasons}");
+    }
     println!();
     println!("{}", terminal::tally(rows, elapsed.as_millis() as u64));
     println!("  results   {}", config.out.display());
-    println!("  record    {}   (safelight history IMAGE, safelight audit verify)", config.state_dir.display());
+    println!(
+        "  record    {}   (safelight history IMAGE, safelight audit verify)",
+        config.state_dir.display()
+    );
     let bad = rows.iter().filter(|row| row.is_bad()).count();
     if bad > 0 {
         println!("  failures  {bad}   (safelight failures list, safelight failures redrive --all)");
     }
-    let unchanged = rows.iter().filter(|row| row.outcome == RowOutcome::Unchanged).count();
+    let unchanged = rows
+        .iter()
+        .filter(|row| row.outcome == RowOutcome::Unchanged)
+        .count();
     if unchanged > 0 {
         println!("  unchanged {unchanged}   (--again processes them again)");
     }

@@ -83,7 +83,11 @@ impl Row {
                     Outcome::Succeeded => RowOutcome::Succeeded,
                     Outcome::Failed | Outcome::Rejected | Outcome::Running => RowOutcome::Failed,
                 },
-                outputs: branch.outputs.iter().map(|output| result_path(results, &output.key)).collect(),
+                outputs: branch
+                    .outputs
+                    .iter()
+                    .map(|output| result_path(results, &output.key))
+                    .collect(),
             };
             (name.clone(), row)
         });
@@ -92,7 +96,10 @@ impl Row {
             execution: summary.execution.clone(),
             outcome,
             format: facts.map(|facts| facts.format),
-            bytes: facts.map(|facts| facts.bytes).or(summary.image.bytes).unwrap_or(0),
+            bytes: facts
+                .map(|facts| facts.bytes)
+                .or(summary.image.bytes)
+                .unwrap_or(0),
             width: facts.map(|facts| facts.width),
             height: facts.map(|facts| facts.height),
             branches: branches.collect(),

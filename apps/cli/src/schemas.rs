@@ -20,7 +20,10 @@ fn current<T: JsonSchema>(command: &str) {
         std::fs::write(&file, &wanted).unwrap();
     }
     let committed = std::fs::read_to_string(&file).unwrap_or_default();
-    assert_eq!(committed, wanted, "run the tests with SAFELIGHT_UPDATE=1 and review the change");
+    assert_eq!(
+        committed, wanted,
+        "run the tests with SAFELIGHT_UPDATE=1 and review the change"
+    );
 }
 
 #[test]

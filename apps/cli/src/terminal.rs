@@ -1,19 +1,32 @@
 //! What a person sees: colour where it is wanted, sizes and times as people say them, the table.
 
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::IsTerminal as _;
 
 use chrono::Duration;
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use comfy_table::{Cell, CellAlignment, Color, ContentArrangement, Table};
+use comfy_table::{
+    Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, LineStyle, Table, TableStyle,
+};
 
 use crate::row::{Row, RowOutcome};
 
 /// Rows that a table shows in full; of more, only those that need attention.
 const MAX_ROWS: usize = 60;
 
+/// Rows that need attention that a table shows.
+const MAX_BAD_ROWS: usize = 200;
+
+/// Reasons that are told apart below the table.
+const MAX_REASONS: usize = 40;
+
+/// Width of a table that goes into a pipe or a file.
+const PIPE_WIDTH: u16 = 140;
+
 /// Whether standard output may be coloured (<https://no-color.org>).
 pub fn coloured() -> bool {
-    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && std::io::stdout().is_terminal()
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+        && std::io::stdout().is_terminal()
 }
 
 /// A size as people say it: powers of 1000, two or three digits.
@@ -37,8 +50,16 @@ pub fn span(milliseconds: u64) -> String {
     match milliseconds {
         0..=999 => format!("{milliseconds} ms"),
         1_000..=59_999 => format!("{:.1} s", milliseconds as f64 / 1000.0),
-        60_000..=3_599_999 => format!("{} min {:02} s", milliseconds / 60_000, milliseconds / 1000 % 60),
-        _ => format!("{} h {:02} min", milliseconds / 3_600_000, milliseconds / 60_000 % 60),
+        60_000..=3_599_999 => format!(
+            "{} min {:02} s",
+            milliseconds / 60_000,
+            milliseconds / 1000 % 60
+        ),
+        _ => format!(
+            "{} h {:02} min",
+            milliseconds / 3_600_000,
+            milliseconds / 60_000 % 60
+        ),
     }
 }
 
@@ -50,41 +71,50 @@ pub fn span_of(duration: Duration) -> String {
 /// Text from outside with control characters made visible, so that a name cannot drive the terminal.
 pub fn safe(text: &str) -> String {
     text.chars()
-        .map(|character| if character.is_control() { '\u{fffd}' } else { character })
+        .map(|character| {
+            if character.is_control() {
+                '\u{fffd}'
+            } else {
+                character
+            }
+        })
         .collect()
 }
 
-/// An empty table in the product's style.
+/// An empty table in the product's style: a line below the headings, and none between the rows.
 pub fn table(headings: &[&str]) -> Table {
     let mut table = Table::new();
+    let line = LineStyle::none().fill('─').junction('─');
     table
-        .load_style(UTF8_HORIZONTAL_ONLY)
+        .load_style(TableStyle::new().header_separator(line))
         .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_header(headings.iter().map(|heading| Cell::new(heading)));
-    if !std::io::stdout().is_terminal() {
-        table.set_width(120);
-    }
+        .set_header(headings.iter().map(Cell::new));
     if coloured() {
         table.enforce_styling();
     } else {
         table.force_no_tty();
-        table.set_width(table.width().unwrap_or(120));
+    }
+    if !std::io::stdout().is_terminal() {
+        table.set_width(PIPE_WIDTH);
     }
     table
+}
+
+/// Keeps columns from being wrapped: names and numbers are to stay whole.
+pub fn keep_whole(table: &mut Table, columns: &[usize]) {
+    for column in columns {
+        if let Some(column) = table.column_mut(*column) {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
+    }
 }
 
 /// The table of a run.
 pub fn rows_table(rows: &[Row]) -> Table {
     let mut table = table(&["Image", "Format", "Size", "Branches", "Time", "Outcome"]);
-    for column in [2, 4] {
-        if let Some(column) = table.column_mut(column) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    let all = rows.len() <= MAX_ROWS;
-    for row in rows.iter().filter(|row| all || row.is_bad()).take(MAX_ROWS * 4) {
+    for row in shown_rows(rows) {
         table.add_row(vec![
-            Cell::new(safe(&row.image)),
+            Cell::new(shorten_path(&safe(&row.image), 44)),
             Cell::new(format_of(row)),
             Cell::new(size(row.bytes)),
             Cell::new(branches_of(row)),
@@ -92,7 +122,48 @@ pub fn rows_table(rows: &[Row]) -> Table {
             outcome_of(row),
         ]);
     }
+    for column in [2, 4] {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    keep_whole(&mut table, &[0, 1, 2, 4, 5]);
     table
+}
+
+/// The rows that the table shows: all, or of many those that need attention.
+fn shown_rows(rows: &[Row]) -> impl Iterator<Item = &Row> {
+    let all = rows.len() <= MAX_ROWS;
+    rows.iter()
+        .filter(move |row| all || row.is_bad())
+        .take(MAX_BAD_ROWS)
+}
+
+/// Why what did not succeed did not: the same reasons together, each with its images.
+pub fn reasons(rows: &[Row]) -> String {
+    let mut reasons = BTreeMap::<(&str, &str), Vec<&str>>::new();
+    for row in rows.iter().filter(|row| row.is_bad()) {
+        if let Some(error) = &row.error {
+            reasons
+                .entry((&error.name, &error.cause))
+                .or_default()
+                .push(&row.image);
+        }
+    }
+    let mut text = String::new();
+    for ((name, cause), images) in reasons.into_iter().take(MAX_REASONS) {
+        let more = match images.len() {
+            1 => String::new(),
+            count => format!(" and {} more", count - 1),
+        };
+        let _ = writeln!(
+            text,
+            "{name}: {}{more}\n    {}",
+            safe(images[0]),
+            safe(&shorten(cause, 400))
+        );
+    }
+    text
 }
 
 fn format_of(row: &Row) -> String {
@@ -105,7 +176,13 @@ fn format_of(row: &Row) -> String {
 
 fn branches_of(row: &Row) -> String {
     if row.branches.is_empty() {
-        return "–".into();
+        // A sound image that no branch wanted is worth a word; for a rejected one there was no choice.
+        return if row.is_bad() {
+            "–"
+        } else {
+            "none wanted it"
+        }
+        .into();
     }
     let names: Vec<String> = row
         .branches
@@ -126,7 +203,7 @@ fn outcome_of(row: &Row) -> Cell {
         RowOutcome::Unchanged => Color::DarkGrey,
     };
     let text = match &row.error {
-        Some(error) => format!("{}: {}\n{}", row.outcome.name(), error.name, safe(&shorten(&error.cause, 160))),
+        Some(error) => format!("{}: {}", row.outcome.name(), error.name),
         None => row.outcome.name().to_owned(),
     };
     Cell::new(text).fg(colour)
@@ -138,6 +215,16 @@ pub fn shorten(text: &str, limit: usize) -> String {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
     }
+}
+
+/// The last `limit` characters of a path, with an ellipsis if there are more: its end tells it apart.
+pub fn shorten_path(path: &str, limit: usize) -> String {
+    let count = path.chars().count();
+    if count <= limit {
+        return path.to_owned();
+    }
+    let end: String = path.chars().skip(count - limit + 1).collect();
+    format!("…{end}")
 }
 
 /// How many rows ended how, as one sentence.
@@ -153,8 +240,16 @@ pub fn tally(rows: &[Row], elapsed_ms: u64) -> String {
     .filter(|outcome| count(*outcome) > 0)
     .map(|outcome| format!("{} {}", count(outcome), outcome.name()))
     .collect();
-    let images = if rows.len() == 1 { "1 image".into() } else { format!("{} images", rows.len()) };
-    let parts = if parts.is_empty() { String::new() } else { format!(": {}", parts.join(", ")) };
+    let images = if rows.len() == 1 {
+        "1 image".into()
+    } else {
+        format!("{} images", rows.len())
+    };
+    let parts = if parts.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", parts.join(", "))
+    };
     format!("{images} in {}{parts}", span(elapsed_ms))
 }
 
@@ -183,5 +278,10 @@ mod tests {
     fn shortening_keeps_characters_whole() {
         assert_eq!(shorten("한글 사진", 2), "한글…");
         assert_eq!(shorten("ab", 2), "ab");
+        assert_eq!(
+            shorten_path("a/한글.jpg", 7),
+            "…글.jpg".replace('글', "한글")
+        );
+        assert_eq!(shorten_path("a.jpg", 7), "a.jpg");
     }
 }

@@ -45,7 +45,9 @@ enum UploadError {
     Unauthorized,
     #[error("there is no bucket '{0}'")]
     NoSuchBucket(String),
-    #[error("the key '{0}' is not allowed: no empty, hidden, '.' or '..' parts, and at most 1024 bytes")]
+    #[error(
+        "the key '{0}' is not allowed: no empty, hidden, '.' or '..' parts, and at most 1024 bytes"
+    )]
     InvalidKey(String),
     #[error("the upload has more than {0} bytes: raise [serve] max_upload_bytes, or upload less")]
     EntityTooLarge(u64),
@@ -118,7 +120,9 @@ async fn upload(
 }
 
 fn authorize(uploads: &Uploads, headers: &HeaderMap) -> Result<(), UploadError> {
-    let Some(token) = &uploads.token else { return Ok(()) };
+    let Some(token) = &uploads.token else {
+        return Ok(());
+    };
     let given = headers
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
@@ -137,7 +141,8 @@ fn same(left: &[u8], right: &[u8]) -> bool {
 
 /// The file of a key. Every part must be a plain name, so that no key leaves the folder.
 fn path_of(root: &FsPath, key: &str) -> Result<PathBuf, UploadError> {
-    let plain = |part: &str| !part.is_empty() && !part.starts_with('.') && !part.contains(['\0', '\\']);
+    let plain =
+        |part: &str| !part.is_empty() && !part.starts_with('.') && !part.contains(['\0', '\\']);
     if key.is_empty() || key.len() > 1024 || !key.split('/').all(plain) {
         return Err(UploadError::InvalidKey(key.to_owned()));
     }
@@ -148,7 +153,9 @@ fn path_of(root: &FsPath, key: &str) -> Result<PathBuf, UploadError> {
 async fn receive(uploads: &Uploads, body: Body, path: &FsPath) -> Result<(), UploadError> {
     let unavailable = |error: std::io::Error| UploadError::Unavailable(error.to_string());
     let folder = path.parent().unwrap_or(path);
-    tokio::fs::create_dir_all(folder).await.map_err(unavailable)?;
+    tokio::fs::create_dir_all(folder)
+        .await
+        .map_err(unavailable)?;
     let part = folder.join(format!(".upload-{}", uuid::Uuid::new_v4()));
     let written = write_part(uploads, body, &part).await;
     let moved = match written {
@@ -163,7 +170,9 @@ async fn receive(uploads: &Uploads, body: Body, path: &FsPath) -> Result<(), Upl
 
 async fn write_part(uploads: &Uploads, body: Body, part: &FsPath) -> Result<(), UploadError> {
     let unavailable = |error: std::io::Error| UploadError::Unavailable(error.to_string());
-    let mut file = tokio::fs::File::create_new(part).await.map_err(unavailable)?;
+    let mut file = tokio::fs::File::create_new(part)
+        .await
+        .map_err(unavailable)?;
     let mut chunks = body.into_data_stream();
     let mut bytes = 0_u64;
     while let Some(chunk) = chunks.next().await {
@@ -184,8 +193,13 @@ mod tests {
     #[test]
     fn no_key_leaves_the_folder() {
         let root = FsPath::new("/srv");
-        assert_eq!(path_of(root, "a b/한.jpg").unwrap(), PathBuf::from("/srv/a b/한.jpg"));
-        for key in ["", "../a", "a/../b", "a//b", "/a", ".hidden", "a/.b", "a\0", "a\\..\\b", "a/"] {
+        assert_eq!(
+            path_of(root, "a b/한.jpg").unwrap(),
+            PathBuf::from("/srv/a b/한.jpg")
+        );
+        for key in [
+            "", "../a", "a/../b", "a//b", "/a", ".hidden", "a/.b", "a\0", "a\\..\\b", "a/",
+        ] {
             assert!(path_of(root, key).is_err(), "{key:?}");
         }
         assert!(path_of(root, &"a".repeat(1025)).is_err());

@@ -35,7 +35,8 @@ pub async fn run(host: &Host, buckets: Vec<Bucket>, config: &Config) -> anyhow::
         ticks.tick().await;
         for bucket in &buckets {
             let (root, excluded) = (bucket.root.clone(), excluded.clone());
-            let files = tokio::task::spawn_blocking(move || ingest::files_below(&root, &excluded)).await?;
+            let files =
+                tokio::task::spawn_blocking(move || ingest::files_below(&root, &excluded)).await?;
             let files = match files {
                 Ok(files) => files,
                 Err(error) => {
@@ -82,7 +83,10 @@ async fn take(host: &Host, bucket: &Bucket, path: PathBuf) -> anyhow::Result<()>
         return Ok(());
     };
     let image = ingest::image_of(&host.objects, &source).await;
-    let known = host.record.find(&key::image_index(&image.bucket, &image.key), true, 20, None).await?;
+    let known = host
+        .record
+        .find(&key::image_index(&image.bucket, &image.key), true, 20, None)
+        .await?;
     for item in known.items {
         if let Some(header) = host.record.header(&item.execution).await?
             && header.input.image.version == image.version

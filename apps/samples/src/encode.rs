@@ -56,7 +56,6 @@ pub(crate) fn cmyk_jpeg(picture: &RgbImage, quality: u8) -> Result<Vec<u8>> {
     let (width, height) = picture.dimensions();
     let mut file = Vec::new();
     let mut encoder = jpeg_encoder::Encoder::new(&mut file, quality);
-    encoder.set_optimized_huffman_tables(true);
     encoder.add_app_segment(14, b"Adobe\0\x64\0\0\0\0\0".to_vec())?;
     encoder.encode(
         &inks,

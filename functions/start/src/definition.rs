@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Duration, Utc};
 use safelight_kit::sfn::Workflow;
 use safelight_kit::{Clock, FunctionError};
-use safelight_schema::chain::sha256_hex;
+use safelight_schema::chain::digest_of;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
@@ -15,7 +15,7 @@ const KEPT: Duration = Duration::seconds(60);
 /// A definition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Definition {
-    /// SHA-256 of its text, hex.
+    /// SHA-256 of its RFC 8785 form, hex, as `safelight workflow validate` says it.
     pub hash: String,
     /// Version of every branch.
     pub branches: BTreeMap<String, String>,
@@ -24,11 +24,10 @@ pub(crate) struct Definition {
 impl Definition {
     fn of(text: &str) -> Self {
         let mut branches = BTreeMap::new();
-        if let Ok(value) = serde_json::from_str(text) {
-            collect(&value, &mut branches);
-        }
+        let value: Value = serde_json::from_str(text).unwrap_or_default();
+        collect(&value, &mut branches);
         Self {
-            hash: sha256_hex(text.as_bytes()),
+            hash: digest_of(&value),
             branches,
         }
     }
@@ -93,6 +92,9 @@ mod tests {
         let definition = Definition::of(&text);
         assert_eq!(definition.branches.len(), 2);
         assert_eq!(definition.branches["label"], "1.2");
-        assert_eq!(definition.hash, sha256_hex(text.as_bytes()));
+        assert_eq!(
+            definition.hash,
+            digest_of(&serde_json::from_str::<Value>(text).unwrap())
+        );
     }
 }

@@ -24,7 +24,7 @@ pub const RESULTS_BUCKET: &str = "results";
 const RESULTS_PREFIX: &str = "results/";
 
 /// Prefixes of the keys of [`RESULTS_BUCKET`] that lie in the state folder.
-const STATE_PREFIXES: [&str; 2] = ["archive/", "payloads/"];
+const STATE_PREFIXES: [&str; 3] = ["alerts/", "archive/", "payloads/"];
 
 /// Where the buckets lie.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

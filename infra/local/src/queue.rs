@@ -168,6 +168,16 @@ impl SqliteQueue {
         .await
     }
 
+    /// Makes every hidden message visible. For the start of the owner: whoever had received them is
+    /// gone, and waiting for their visibility timeout would help nobody. Blocks until it is durable.
+    pub fn reclaim(&self) -> std::result::Result<(), DatabaseError> {
+        let now = self.now();
+        self.database.write_blocking(move |tx| {
+            tx.execute("UPDATE messages SET visible = ?1 WHERE visible > ?1", [now])?;
+            Ok(())
+        })
+    }
+
     /// Names and configurations of the queues.
     pub fn queues(&self) -> impl Iterator<Item = (&str, &QueueConfig)> {
         self.channels

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 /// Characters of a cause that the workflow carries on.
-const CAUSE_CHARACTERS: u32 = 1_000;
+const CAUSE_CHARACTERS: u32 = 4_000;
 
 /// Replaces every text with @ in `value`. `replace` answers with what stands for it, or `None` if it
 /// does not know the word; the error is the location and the text.

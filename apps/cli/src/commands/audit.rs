@@ -39,7 +39,11 @@ pub async fn run(command: &AuditCommand, config: &Config) -> anyhow::Result<Exit
     } else {
         print(&verification);
     }
-    Ok(if verification.damage.is_empty() { Exit::Fine } else { Exit::Damaged })
+    Ok(if verification.damage.is_empty() {
+        Exit::Fine
+    } else {
+        Exit::Damaged
+    })
 }
 
 async fn verify(reader: &Reader, subjects: &[String]) -> anyhow::Result<Verification> {
@@ -95,7 +99,9 @@ async fn verify_execution(
     }
     result.damage.extend(chain::verify(&evidence));
     for (item, event) in &evidence.events {
-        let EventData::HistoryArchived { archive, .. } = &event.data else { continue };
+        let EventData::HistoryArchived { archive, .. } = &event.data else {
+            continue;
+        };
         if let Some((kind, message)) = verify_archive(reader, archive).await? {
             result.damage.push(Damage {
                 execution: execution.to_owned(),
@@ -108,12 +114,21 @@ async fn verify_execution(
     Ok(())
 }
 
-async fn verify_archive(reader: &Reader, archive: &ObjectRef) -> anyhow::Result<Option<(DamageKind, String)>> {
+async fn verify_archive(
+    reader: &Reader,
+    archive: &ObjectRef,
+) -> anyhow::Result<Option<(DamageKind, String)>> {
     let Some(body) = reader.object(archive).await? else {
-        return Ok(Some((DamageKind::Absent, format!("the archived history {} is not there", archive.key))));
+        return Ok(Some((
+            DamageKind::Absent,
+            format!("the archived history {} is not there", archive.key),
+        )));
     };
     if sha256_hex(&body) != archive.sha256 {
-        return Ok(Some((DamageKind::Altered, format!("the archived history {} was changed", archive.key))));
+        return Ok(Some((
+            DamageKind::Altered,
+            format!("the archived history {} was changed", archive.key),
+        )));
     }
     Ok(None)
 }
@@ -129,7 +144,8 @@ fn print(verification: &Verification) {
                 terminal::safe(&damage.message),
             ]);
         }
-        println!("{table}");
+        terminal::keep_whole(&mut table, &[0, 1, 2]);
+        println!("{table}\n");
     }
     let open = match verification.open {
         0 => String::new(),

@@ -83,7 +83,12 @@ fn print(checks: &[Check], json: bool) -> anyhow::Result<()> {
             Verdict::Note => "·",
             Verdict::Broken => "✗",
         };
-        table.add_row([mark, &check.what, &terminal::safe(&check.found), check.mend.as_deref().unwrap_or("")]);
+        table.add_row([
+            mark,
+            &check.what,
+            &terminal::safe(&check.found),
+            check.mend.as_deref().unwrap_or(""),
+        ]);
     }
     println!("{table}");
     Ok(())
@@ -111,17 +116,35 @@ fn configuration(place: &Place) -> Check {
 fn folder(what: &str, folder: &Path, mend: &str) -> Check {
     let existing = folder
         .ancestors()
-        .map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder })
+        .map(|folder| {
+            if folder.as_os_str().is_empty() {
+                Path::new(".")
+            } else {
+                folder
+            }
+        })
         .find(|folder| folder.exists())
         .unwrap_or(Path::new("."));
     match tempfile_in(existing) {
-        Ok(()) if folder.exists() => check(what, Verdict::Fine, format!("{} can be written", folder.display()), None),
-        Ok(()) => check(what, Verdict::Fine, format!("{} will be made", folder.display()), None),
+        Ok(()) if folder.exists() => check(
+            what,
+            Verdict::Fine,
+            format!("{} can be written", folder.display()),
+            None,
+        ),
+        Ok(()) => check(
+            what,
+            Verdict::Fine,
+            format!("{} will be made", folder.display()),
+            None,
+        ),
         Err(error) => check(
             what,
             Verdict::Broken,
             format!("{} cannot be written: {error}", existing.display()),
-            Some(&format!("give another folder with {mend}, or the right to write there")),
+            Some(&format!(
+                "give another folder with {mend}, or the right to write there"
+            )),
         ),
     }
 }
@@ -134,7 +157,12 @@ fn tempfile_in(folder: &Path) -> std::io::Result<()> {
 
 async fn record(config: &Config) -> Check {
     if !config.state_dir.join(crate::host::DATABASE).exists() {
-        return check("record", Verdict::Note, "empty: nothing was processed yet", Some("safelight process samples"));
+        return check(
+            "record",
+            Verdict::Note,
+            "empty: nothing was processed yet",
+            Some("safelight process samples"),
+        );
     }
     let read = async {
         let reader = Reader::open(config)?;
@@ -143,22 +171,38 @@ async fn record(config: &Config) -> Check {
         anyhow::Ok((executions, failures))
     };
     match read.await {
-        Ok((executions, 0)) => check("record", Verdict::Fine, format!("{executions} executions, no failures"), None),
+        Ok((executions, 0)) => check(
+            "record",
+            Verdict::Fine,
+            format!("{executions} executions, no failures"),
+            None,
+        ),
         Ok((executions, failures)) => check(
             "record",
             Verdict::Note,
             format!("{executions} executions, {failures} in the dead-letter queue"),
             Some("safelight failures list"),
         ),
-        Err(error) => check("record", Verdict::Broken, format!("{error:#}"), Some("safelight audit verify")),
+        Err(error) => check(
+            "record",
+            Verdict::Broken,
+            format!("{error:#}"),
+            Some("safelight audit verify"),
+        ),
     }
 }
 
 fn owner(config: &Config) -> Check {
     // What a killed host left behind names an address at which nobody is.
-    let reachable = |host: &HostFile| TcpStream::connect_timeout(&host.address, Duration::from_secs(1)).is_ok();
+    let reachable =
+        |host: &HostFile| TcpStream::connect_timeout(&host.address, Duration::from_secs(1)).is_ok();
     match HostFile::read(&config.state_dir).filter(reachable) {
-        Some(host) => check("host", Verdict::Fine, format!("running: process {} at {}", host.pid, host.address), None),
+        Some(host) => check(
+            "host",
+            Verdict::Fine,
+            format!("running: process {} at {}", host.pid, host.address),
+            None,
+        ),
         None => check("host", Verdict::Fine, "not running", None),
     }
 }
@@ -183,7 +227,12 @@ fn slack(config: &Config) -> Check {
 fn rekognition(config: &Config) -> Check {
     let wanted = crate::host::labels_by_rekognition(config);
     match (wanted, cfg!(feature = "rekognition")) {
-        (false, _) => check("labels", Verdict::Fine, "from image properties, on this machine", None),
+        (false, _) => check(
+            "labels",
+            Verdict::Fine,
+            "from image properties, on this machine",
+            None,
+        ),
         (true, true) => check("labels", Verdict::Fine, "from Rekognition", None),
         (true, false) => check(
             "labels",
@@ -196,7 +245,17 @@ fn rekognition(config: &Config) -> Check {
 
 fn listen(config: &Config) -> Check {
     match config.serve.check_listen() {
-        Ok(()) => check("serve", Verdict::Fine, format!("would listen on {}", config.serve.listen), None),
-        Err(error) => check("serve", Verdict::Broken, format!("{error:#}"), Some("export SAFELIGHT_TOKEN=…")),
+        Ok(()) => check(
+            "serve",
+            Verdict::Fine,
+            format!("would listen on {}", config.serve.listen),
+            None,
+        ),
+        Err(error) => check(
+            "serve",
+            Verdict::Broken,
+            format!("{error:#}"),
+            Some("export SAFELIGHT_TOKEN=…"),
+        ),
     }
 }

@@ -28,35 +28,41 @@ pub struct Failure {
     pub message_id: String,
     /// When it was sent there.
     pub since: String,
-    /// What `fail` or `start` said, or null for a message that is neither's.
-    pub letter: Option<DeadLetter>,
-    /// The message as it was received, for class `start`.
-    pub raw: Option<String>,
+    /// What `fail` or `start` said of it.
+    pub letter: DeadLetter,
 }
 
 impl Failure {
     fn of(message: Browsed) -> Self {
-        let letter = serde_json::from_str::<DeadLetter>(&message.body).ok();
         Self {
-            message_id: message.id,
+            letter: DeadLetter::read(&message.body, &message.id, message.sent),
             since: safelight_schema::time::format(&message.sent),
-            raw: letter.is_none().then_some(message.body),
-            letter,
+            message_id: message.id,
         }
     }
 
     fn matches(&self, selection: &Selection, executions: &BTreeSet<String>) -> bool {
-        let Some(letter) = &self.letter else {
-            // Only an error name can be asked of a message that names no image.
-            return selection.image.is_none()
-                && selection.execution.is_none()
-                && selection.branch.is_none()
-                && selection.error.as_deref().is_none_or(|error| error == "Event.Unreadable");
-        };
-        selection.execution.as_ref().is_none_or(|execution| *execution == letter.execution)
-            && selection.image.as_ref().is_none_or(|_| executions.contains(&letter.execution))
-            && selection.error.as_ref().is_none_or(|error| *error == letter.error.name)
-            && selection.branch.as_ref().is_none_or(|branch| letter.branches.contains(branch))
+        let letter = &self.letter;
+        selection
+            .message
+            .as_ref()
+            .is_none_or(|message| *message == self.message_id)
+            && selection
+                .execution
+                .as_ref()
+                .is_none_or(|execution| *execution == letter.execution)
+            && selection
+                .image
+                .as_ref()
+                .is_none_or(|_| executions.contains(&letter.execution))
+            && selection
+                .error
+                .as_ref()
+                .is_none_or(|error| *error == letter.error.name)
+            && selection
+                .branch
+                .as_ref()
+                .is_none_or(|branch| letter.branches.contains(branch))
     }
 }
 
@@ -65,14 +71,28 @@ pub async fn run(command: &FailuresCommand, config: &Config) -> anyhow::Result<E
     match command {
         FailuresCommand::List { selection, place } => list(selection, place, config).await,
         FailuresCommand::Show { failure, place } => show(failure, place, config).await,
-        FailuresCommand::Redrive { selection, all, dry_run, reason, place, .. } => {
+        FailuresCommand::Redrive {
+            selection,
+            all,
+            dry_run,
+            reason,
+            place,
+            ..
+        } => {
             let chosen = choose(selection, *all, config).await?;
             if *dry_run || chosen.is_empty() {
                 return say_what_would_be_done(&chosen, "redriven", place.json);
             }
             redrive(chosen, reason, place, config).await
         }
-        FailuresCommand::Drop { selection, all, dry_run, yes, reason, place } => {
+        FailuresCommand::Drop {
+            selection,
+            all,
+            dry_run,
+            yes,
+            reason,
+            place,
+        } => {
             let chosen = choose(selection, *all, config).await?;
             if *dry_run || chosen.is_empty() {
                 return say_what_would_be_done(&chosen, "dropped", place.json);
@@ -102,30 +122,31 @@ fn print(failures: &[Failure], json: bool) -> anyhow::Result<()> {
         println!("no failures");
         return Ok(());
     }
-    let mut table = terminal::table(&["Since", "Image", "Error", "Branches", "Execution"]);
+    let mut table = terminal::table(&["Since", "Image", "Error", "Branches"]);
     for failure in failures {
-        table.add_row(match &failure.letter {
-            Some(letter) => vec![
-                failure.since.clone(),
-                terminal::safe(&letter.image.key),
-                format!("{}\n{}", letter.error.name, terminal::safe(&terminal::shorten(&letter.error.cause, 120))),
-                match letter.class {
-                    FailureClass::Failed => letter.branches.join(", "),
-                    class => format!("({})", class.name()),
-                },
-                letter.execution.clone(),
-            ],
-            None => vec![
-                failure.since.clone(),
-                "(not a notification)".into(),
-                "Event.Unreadable".into(),
-                format!("({})", FailureClass::Start.name()),
-                failure.message_id.clone(),
-            ],
-        });
+        let letter = &failure.letter;
+        table.add_row(vec![
+            letter.time.format("%Y-%m-%d %H:%M:%S").to_string(),
+            match letter.class {
+                FailureClass::Start => format!("(message {})", failure.message_id),
+                FailureClass::Failed | FailureClass::Rejected => {
+                    terminal::shorten_path(&terminal::safe(&letter.image.key), 44)
+                }
+            },
+            letter.error.name.clone(),
+            match letter.class {
+                FailureClass::Failed => letter.branches.join(", "),
+                class => format!("({})", class.name()),
+            },
+        ]);
     }
+    terminal::keep_whole(&mut table, &[0, 1, 2]);
     println!("{table}");
-    println!("{} in the dead-letter queue; safelight failures redrive --all", failures.len());
+    println!("\n{} in the dead-letter queue", failures.len());
+    println!("  why       safelight failures show EXECUTION|IMAGE");
+    println!(
+        "  again     safelight failures redrive --all (or --error, --branch, --image, --execution)"
+    );
     Ok(())
 }
 
@@ -136,9 +157,8 @@ async fn show(wanted: &str, place: &Place, config: &Config) -> anyhow::Result<Ex
         .into_iter()
         .filter(|failure| {
             failure.message_id == wanted
-                || failure.letter.as_ref().is_some_and(|letter| {
-                    letter.execution == wanted || executions.contains(&letter.execution)
-                })
+                || failure.letter.execution == wanted
+                || executions.contains(&failure.letter.execution)
         })
         .collect();
     if failures.is_empty() {
@@ -152,10 +172,7 @@ async fn show(wanted: &str, place: &Place, config: &Config) -> anyhow::Result<Ex
             println!("{}", serde_json::to_string(failure)?);
             continue;
         }
-        match &failure.letter {
-            Some(letter) => print_letter(letter),
-            None => println!("message {}\n{}", failure.message_id, failure.raw.as_deref().unwrap_or("")),
-        }
+        print_letter(&failure.letter);
     }
     Ok(Exit::Fine)
 }
@@ -173,8 +190,14 @@ fn print_letter(letter: &DeadLetter) {
     if !letter.branches.is_empty() {
         println!("branches   {}", letter.branches.join(", "));
     }
-    println!("since      {}", safelight_schema::time::format(&letter.time));
+    println!(
+        "since      {}",
+        safelight_schema::time::format(&letter.time)
+    );
     println!("redrive    {}", letter.redrive);
+    if let Some(raw) = &letter.raw {
+        println!("message    {}", terminal::safe(raw));
+    }
 }
 
 /// The failures that a selection means, oldest first.
@@ -193,18 +216,29 @@ async fn executions_of(image: Option<&str>, config: &Config) -> BTreeSet<String>
     let (Some(image), Ok(reader)) = (image, Reader::open(config)) else {
         return BTreeSet::new();
     };
-    reader.executions_of(image).await.unwrap_or_default().into_iter().collect()
+    reader
+        .executions_of(image)
+        .await
+        .unwrap_or_default()
+        .into_iter()
+        .collect()
 }
 
 /// As [`select`], but refuses to mean everything by accident.
 async fn choose(selection: &Selection, all: bool, config: &Config) -> anyhow::Result<Vec<Failure>> {
-    let narrowed = [&selection.image, &selection.execution, &selection.error, &selection.branch]
-        .into_iter()
-        .any(Option::is_some);
+    let narrowed = [
+        &selection.image,
+        &selection.execution,
+        &selection.error,
+        &selection.branch,
+        &selection.message,
+    ]
+    .into_iter()
+    .any(Option::is_some);
     if !narrowed && !all {
         return Err(with_next_step(
             "nothing says which failures are meant",
-            "give --image, --execution, --error or --branch, or --all",
+            "give --image, --execution, --error, --branch or --message, or --all",
         ));
     }
     select(selection, config).await
@@ -220,7 +254,10 @@ fn say_what_would_be_done(failures: &[Failure], verb: &str, json: bool) -> anyho
 
 fn confirmed(count: usize) -> anyhow::Result<bool> {
     if !std::io::stdin().is_terminal() {
-        return Err(with_next_step("dropping asks first, and there is nobody to ask", "give --yes"));
+        return Err(with_next_step(
+            "dropping asks first, and there is nobody to ask",
+            "give --yes",
+        ));
     }
     eprint!("Drop {count} failures? The record keeps them. [y/N] ");
     std::io::stderr().flush()?;
@@ -229,7 +266,12 @@ fn confirmed(count: usize) -> anyhow::Result<bool> {
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
-async fn redrive(failures: Vec<Failure>, reason: &str, place: &Place, config: &Config) -> anyhow::Result<Exit> {
+async fn redrive(
+    failures: Vec<Failure>,
+    reason: &str,
+    place: &Place,
+    config: &Config,
+) -> anyhow::Result<Exit> {
     let access = Access::open(config).await?;
     let begun = std::time::Instant::now();
     let mut reporter = Reporter::new(place.json, failures.len() as u64);
@@ -255,49 +297,69 @@ async fn redrive(failures: Vec<Failure>, reason: &str, place: &Place, config: &C
     if !place.json {
         crate::report::print_end(&rows, config, begun.elapsed());
     }
-    Ok(if rows.iter().any(Row::is_bad) { Exit::SomeFailed } else { Exit::Fine })
+    Ok(if rows.iter().any(Row::is_bad) {
+        Exit::SomeFailed
+    } else {
+        Exit::Fine
+    })
 }
 
 /// Queues the new execution, links both in the record, and takes the message away: in this order, so
 /// that a crash in between redrives twice (and the second finds the first) rather than never.
-async fn redrive_one(access: &Access, failure: &Failure, reason: &str) -> anyhow::Result<Option<(String, String)>> {
-    let started = match (&failure.letter, &failure.raw) {
-        (Some(letter), _) => {
-            let now = Utc::now();
-            let execution = key::redrive_name(&letter.execution, now);
-            let mut input = json!({ "image": letter.image, "redriveOf": letter.execution });
-            if !letter.branches.is_empty() {
-                input["only"] = json!(letter.branches);
-            }
-            let body = json!({ "redrive": { "execution": execution, "input": input } });
-            access.queue().send(INGEST, &[body.to_string()]).await?;
-            note(access, letter, EventData::ExecutionRedriven {
+async fn redrive_one(
+    access: &Access,
+    failure: &Failure,
+    reason: &str,
+) -> anyhow::Result<Option<(String, String)>> {
+    let letter = &failure.letter;
+    let started = if let Some(raw) = &letter.raw {
+        access
+            .queue()
+            .send(INGEST, std::slice::from_ref(raw))
+            .await?;
+        None
+    } else {
+        let execution = key::redrive_name(&letter.execution, Utc::now());
+        let mut input = json!({ "image": letter.image, "redriveOf": letter.execution });
+        if !letter.branches.is_empty() {
+            input["only"] = json!(letter.branches);
+        }
+        let body = json!({ "redrive": { "execution": execution, "input": input } });
+        access.queue().send(INGEST, &[body.to_string()]).await?;
+        note(
+            access,
+            letter,
+            EventData::ExecutionRedriven {
                 by: execution.clone(),
                 only: letter.branches.clone(),
                 actor: actor(),
                 reason: reason.to_owned(),
-            })
-            .await?;
-            Some((execution, letter.image.key.clone()))
-        }
-        (None, Some(raw)) => {
-            access.queue().send(INGEST, std::slice::from_ref(raw)).await?;
-            None
-        }
-        (None, None) => None,
+            },
+        )
+        .await?;
+        Some((execution, letter.image.key.clone()))
     };
     access.take_away(DEAD_LETTERS, &failure.message_id).await?;
     Ok(started)
 }
 
-async fn drop_failures(failures: Vec<Failure>, reason: &str, place: &Place, config: &Config) -> anyhow::Result<Exit> {
+async fn drop_failures(
+    failures: Vec<Failure>,
+    reason: &str,
+    place: &Place,
+    config: &Config,
+) -> anyhow::Result<Exit> {
     let access = Access::open(config).await?;
     for failure in &failures {
-        if let Some(letter) = &failure.letter {
-            note(&access, letter, EventData::FailureDropped {
-                actor: actor(),
-                reason: reason.to_owned(),
-            })
+        if failure.letter.class != FailureClass::Start {
+            note(
+                &access,
+                &failure.letter,
+                EventData::FailureDropped {
+                    actor: actor(),
+                    reason: reason.to_owned(),
+                },
+            )
             .await?;
         }
         access.take_away(DEAD_LETTERS, &failure.message_id).await?;
@@ -330,7 +392,9 @@ async fn note(access: &Access, letter: &DeadLetter, data: EventData) -> anyhow::
     record.put_seal(&letter.execution, now).await?;
     if let Some(header) = record.header(&letter.execution).await? {
         let events = record.events(&letter.execution).await?;
-        record.put_summary(&safelight_schema::Summary::of(&header, &events)).await?;
+        record
+            .put_summary(&safelight_schema::Summary::of(&header, &events))
+            .await?;
     }
     Ok(())
 }

@@ -55,7 +55,11 @@ async fn read(record: &dyn Record, execution: &str) -> anyhow::Result<HistoryDoc
     let summary = Summary::of(&header, &events);
     // Within one millisecond the order of the workflow: trunk, branches, then what closes it.
     events.sort_by_key(|event| (event.time, rank(&event.lane), event.seq));
-    Ok(HistoryDocument { header, summary, events })
+    Ok(HistoryDocument {
+        header,
+        summary,
+        events,
+    })
 }
 
 const fn rank(lane: &Lane) -> u8 {
@@ -69,7 +73,10 @@ const fn rank(lane: &Lane) -> u8 {
 
 fn render(document: &HistoryDocument) -> String {
     let mut text = heading(&document.summary);
-    let begun = document.events.first().map_or_else(Utc::now, |event| event.time);
+    let begun = document
+        .events
+        .first()
+        .map_or_else(Utc::now, |event| event.time);
     let mut table = terminal::table(&["When", "Lane", "State", "What"]);
     for event in &document.events {
         if closes_later(event, &document.events) {
@@ -82,13 +89,19 @@ fn render(document: &HistoryDocument) -> String {
             terminal::safe(&describe(event)),
         ]);
     }
-    let _ = writeln!(text, "{table}");
+    terminal::keep_whole(&mut table, &[0, 1, 2]);
+    let _ = writeln!(text, "\n{table}");
     text
 }
 
 fn heading(summary: &Summary) -> String {
     let mut text = String::new();
-    let _ = writeln!(text, "{}", terminal::safe(&summary.image.subject()));
+    let _ = writeln!(
+        text,
+        "{} (in {})",
+        terminal::safe(&summary.image.key),
+        summary.image.bucket
+    );
     let _ = write!(text, "{} · {}", summary.execution, summary.outcome.name());
     if let Some(duration) = summary.duration_ms() {
         let _ = write!(text, " in {}", terminal::span(duration));
@@ -123,12 +136,16 @@ fn heading(summary: &Summary) -> String {
 
 /// Whether the event only opens what a later event of the same state and attempt closes.
 fn closes_later(event: &Event, events: &[Event]) -> bool {
-    matches!(event.data, EventData::StateEntered { .. } | EventData::StateRetried { .. })
-        && events.iter().any(|other| {
-            matches!(other.data, EventData::StateSucceeded { .. } | EventData::StateFailed { .. })
-                && (&other.lane, &other.state, other.attempt, other.epoch)
-                    == (&event.lane, &event.state, event.attempt, event.epoch)
-        })
+    matches!(
+        event.data,
+        EventData::StateEntered { .. } | EventData::StateRetried { .. }
+    ) && events.iter().any(|other| {
+        matches!(
+            other.data,
+            EventData::StateSucceeded { .. } | EventData::StateFailed { .. }
+        ) && (&other.lane, &other.state, other.attempt, other.epoch)
+            == (&event.lane, &event.state, event.attempt, event.epoch)
+    })
 }
 
 fn offset(begun: DateTime<Utc>, time: DateTime<Utc>) -> String {
@@ -151,15 +168,29 @@ fn describe(event: &Event) -> String {
             None => "received".into(),
         },
         EventData::ExecutionStarted { workflow_hash, .. } => {
-            format!("started with workflow {}", terminal::shorten(workflow_hash, 12))
+            format!(
+                "started with workflow {}",
+                terminal::shorten(workflow_hash, 12)
+            )
         }
         EventData::StateEntered { .. } => "entered".into(),
         EventData::StateRetried { .. } => "tried again".into(),
-        EventData::StateSucceeded { duration_ms } => format!("succeeded in {}", terminal::span(*duration_ms)),
-        EventData::StateFailed { error, duration_ms } => {
-            format!("failed in {}: {}: {}", terminal::span(*duration_ms), error.name, error.cause)
+        EventData::StateSucceeded { duration_ms } => {
+            format!("succeeded in {}", terminal::span(*duration_ms))
         }
-        EventData::ImageValidated { facts, cost, warnings } => {
+        EventData::StateFailed { error, duration_ms } => {
+            format!(
+                "failed in {}: {}: {}",
+                terminal::span(*duration_ms),
+                error.name,
+                error.cause
+            )
+        }
+        EventData::ImageValidated {
+            facts,
+            cost,
+            warnings,
+        } => {
             let mut text = format!(
                 "is {} {}×{}, read {} in {} reads",
                 facts.format,
@@ -173,36 +204,67 @@ fn describe(event: &Event) -> String {
             }
             text
         }
-        EventData::ImageRejected { error, .. } => format!("rejected: {}: {}", error.name, error.cause),
+        EventData::ImageRejected { error, .. } => {
+            format!("rejected: {}: {}", error.name, error.cause)
+        }
         EventData::ImageRouted { wanted, skipped } => {
             let wanted: Vec<&str> = wanted.iter().map(|branch| branch.branch.as_str()).collect();
-            let mut text = format!("to {}", if wanted.is_empty() { "no branch".into() } else { wanted.join(", ") });
+            let mut text = format!(
+                "to {}",
+                if wanted.is_empty() {
+                    "no branch".into()
+                } else {
+                    wanted.join(", ")
+                }
+            );
             for branch in skipped {
                 let _ = write!(text, "; not {}: {}", branch.branch, branch.reason);
             }
             text
         }
-        EventData::BranchCompleted { outputs, version, .. } => {
+        EventData::BranchCompleted {
+            outputs, version, ..
+        } => {
             let outputs: Vec<String> = outputs
                 .iter()
                 .map(|output| format!("{} ({})", output.key, terminal::size(output.bytes)))
                 .collect();
-            format!("version {version} wrote {}", if outputs.is_empty() { "nothing".into() } else { outputs.join(", ") })
+            format!(
+                "version {version} wrote {}",
+                if outputs.is_empty() {
+                    "nothing".into()
+                } else {
+                    outputs.join(", ")
+                }
+            )
         }
         EventData::ImageCompleted { branches } => format!("completed: {} branches", branches.len()),
         EventData::ImageFailed { class, error, .. } => {
             format!("{}: {}: {}", class.name(), error.name, error.cause)
         }
-        EventData::MessageDeadLettered { queue, class, .. } => format!("dead letter ({}) to {queue}", class.name()),
+        EventData::MessageDeadLettered { queue, class, .. } => {
+            format!("dead letter ({}) to {queue}", class.name())
+        }
         EventData::HistoryArchived { events, states, .. } => {
             format!("history archived: {events} events, {} states", states.len())
         }
         EventData::ExecutionSucceeded {} => "execution SUCCEEDED".into(),
         EventData::ExecutionFailed { error } => format!("execution FAILED: {}", error.name),
         EventData::ExecutionTimedOut { error } => format!("execution TIMED_OUT: {}", error.name),
-        EventData::ExecutionAborted { error } => format!("execution ABORTED: {}: {}", error.name, error.cause),
-        EventData::ExecutionRedriven { by, only, actor, reason } => {
-            let what = if only.is_empty() { "everything".into() } else { only.join(", ") };
+        EventData::ExecutionAborted { error } => {
+            format!("execution ABORTED: {}: {}", error.name, error.cause)
+        }
+        EventData::ExecutionRedriven {
+            by,
+            only,
+            actor,
+            reason,
+        } => {
+            let what = if only.is_empty() {
+                "everything".into()
+            } else {
+                only.join(", ")
+            };
             format!("redriven by {actor} as {by} ({what}): {reason}")
         }
         EventData::FailureDropped { actor, reason } => format!("dropped by {actor}: {reason}"),

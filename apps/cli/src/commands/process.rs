@@ -30,11 +30,18 @@ const AHEAD: usize = 64;
 /// Runs the command.
 pub async fn run(arguments: &ProcessArguments, config: &Config) -> anyhow::Result<Exit> {
     let begun = Instant::now();
-    let sources = ingest::sources(&arguments.paths, &[config.out.clone(), config.state_dir.clone()])?;
+    let sources = ingest::sources(
+        &arguments.paths,
+        &[config.out.clone(), config.state_dir.clone()],
+    )?;
     let mut reporter = Reporter::new(arguments.place.json, sources.len() as u64);
     let host = Host::start(config, Role::Batch, buckets(&sources)).await?;
     let result = drive(&host, sources, arguments.again, config, &mut reporter).await;
-    let settled = if result.is_ok() { host.settle_alarms().await } else { Ok(()) };
+    let settled = if result.is_ok() {
+        host.settle_alarms().await
+    } else {
+        Ok(())
+    };
     host.shutdown().await;
     result?;
     settled?;
@@ -42,7 +49,11 @@ pub async fn run(arguments: &ProcessArguments, config: &Config) -> anyhow::Resul
     if !arguments.place.json {
         crate::report::print_end(&rows, config, begun.elapsed());
     }
-    Ok(if rows.iter().any(Row::is_bad) { Exit::SomeFailed } else { Exit::Fine })
+    Ok(if rows.iter().any(Row::is_bad) {
+        Exit::SomeFailed
+    } else {
+        Exit::Fine
+    })
 }
 
 fn buckets(sources: &[Source]) -> Vec<ingest::Bucket> {
@@ -139,7 +150,9 @@ async fn plan(
             body: ingest::notification(image, now).to_string(),
         }),
         Some((execution, None)) => Ok(Plan::Follow(execution)),
-        Some((_, Some(summary))) if !again && has_outputs(&summary, out) => Ok(Plan::Unchanged(Box::new(summary))),
+        Some((_, Some(summary))) if !again && has_outputs(&summary, out) => {
+            Ok(Plan::Unchanged(Box::new(summary)))
+        }
         Some((execution, Some(_))) => {
             let again = key::redrive_name(&execution, now);
             let input = json!({ "image": image, "redriveOf": execution });
@@ -159,7 +172,9 @@ async fn latest_of_version(
     let partition = key::image_index(&image.bucket, &image.key);
     let page = record.find(&partition, true, VERSIONS, None).await?;
     for item in page.items {
-        let Some(header) = record.header(&item.execution).await? else { continue };
+        let Some(header) = record.header(&item.execution).await? else {
+            continue;
+        };
         if header.input.image.version == image.version {
             let summary = record.summary(&item.execution).await?;
             return Ok(Some((item.execution, summary)));
@@ -170,10 +185,14 @@ async fn latest_of_version(
 
 /// Whether everything that it wrote is in this results folder.
 fn has_outputs(summary: &Summary, out: &Path) -> bool {
-    summary.branches.values().flat_map(|branch| &branch.outputs).all(|output| {
-        let below = output.key.strip_prefix("results/").unwrap_or(&output.key);
-        out.join(below).exists()
-    })
+    summary
+        .branches
+        .values()
+        .flat_map(|branch| &branch.outputs)
+        .all(|output| {
+            let below = output.key.strip_prefix("results/").unwrap_or(&output.key);
+            out.join(below).exists()
+        })
 }
 
 /// Executions of messages that an earlier run queued: by the digest of their image.

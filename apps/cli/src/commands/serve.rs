@@ -19,10 +19,20 @@ pub async fn run(arguments: &ServeArguments, mut config: Config) -> anyhow::Resu
     let mut buckets = Vec::new();
     let mut watched = Vec::new();
     for (name, bucket) in &config.serve.buckets {
-        std::fs::create_dir_all(&bucket.path)
-            .with_context(|| format!("the folder {} of bucket '{name}' cannot be made", bucket.path.display()))?;
-        let root = bucket.path.canonicalize().with_context(|| format!("{} cannot be read", bucket.path.display()))?;
-        let bucket_of = Bucket { name: name.clone(), root };
+        std::fs::create_dir_all(&bucket.path).with_context(|| {
+            format!(
+                "the folder {} of bucket '{name}' cannot be made",
+                bucket.path.display()
+            )
+        })?;
+        let root = bucket
+            .path
+            .canonicalize()
+            .with_context(|| format!("{} cannot be read", bucket.path.display()))?;
+        let bucket_of = Bucket {
+            name: name.clone(),
+            root,
+        };
         if bucket.watch {
             watched.push(bucket_of.clone());
         }
@@ -31,17 +41,32 @@ pub async fn run(arguments: &ServeArguments, mut config: Config) -> anyhow::Resu
     let host = Host::start(&config, Role::Serve, buckets).await?;
     eprintln!("listening on http://{}", host.address);
     for (name, bucket) in &config.serve.buckets {
-        let how = if bucket.watch { "watched" } else { "uploads only" };
-        eprintln!("  bucket {name}: {} ({how}), PUT http://{}/{name}/KEY", bucket.path.display(), host.address);
+        let how = if bucket.watch {
+            "watched"
+        } else {
+            "uploads only"
+        };
+        eprintln!(
+            "  bucket {name}: {} ({how}), PUT http://{}/{name}/KEY",
+            bucket.path.display(),
+            host.address
+        );
     }
-    eprintln!("  results {}, record {}", config.out.display(), config.state_dir.display());
+    eprintln!(
+        "  results {}, record {}",
+        config.out.display(),
+        config.state_dir.display()
+    );
     let ended = tokio::select! {
         ended = watch::run(&host, watched, &config) => ended,
         error = host.stopped() => Err(error),
         signal = terminated() => signal,
     };
     if ended.is_ok() {
-        eprintln!("draining: {} executions are open; ask again to stop at once", host.open_executions());
+        eprintln!(
+            "draining: {} executions are open; ask again to stop at once",
+            host.open_executions()
+        );
         tokio::select! {
             drained = host.drain() => drained?,
             signal = terminated() => {
@@ -80,20 +105,30 @@ fn add_watched(arguments: &ServeArguments, config: &mut Config) -> anyhow::Resul
 
 /// The folder's own name, as far as a bucket can have it.
 fn bucket_name(folder: &Path) -> anyhow::Result<String> {
-    let whole = std::path::absolute(folder).with_context(|| format!("{} is not a path", folder.display()))?;
+    let whole = std::path::absolute(folder)
+        .with_context(|| format!("{} is not a path", folder.display()))?;
     let name: String = whole
         .file_name()
         .map(|name| name.to_string_lossy().to_lowercase())
         .unwrap_or_default()
         .chars()
-        .map(|character| if character.is_ascii_alphanumeric() { character } else { '-' })
+        .map(|character| {
+            if character.is_ascii_alphanumeric() {
+                character
+            } else {
+                '-'
+            }
+        })
         .collect();
     let name = name.trim_matches('-').to_owned();
     if (3..=63).contains(&name.len()) && name != "results" {
         return Ok(name);
     }
     Err(with_next_step(
-        format!("{} gives no bucket name of 3 to 63 letters, digits and hyphens", folder.display()),
+        format!(
+            "{} gives no bucket name of 3 to 63 letters, digits and hyphens",
+            folder.display()
+        ),
         "name it under [serve.buckets] in safelight.toml",
     ))
 }

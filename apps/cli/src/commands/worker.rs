@@ -42,8 +42,10 @@ pub fn run(function: &str) -> anyhow::Result<Exit> {
     })?;
     #[cfg(debug_assertions)]
     let found = crate::faults::faulty(found);
-    let text = std::env::var(SURROUNDINGS).context("SAFELIGHT_WORKER is not set: workers are started by the host")?;
-    let surroundings: Surroundings = serde_json::from_str(&text).context("SAFELIGHT_WORKER cannot be read")?;
+    let text = std::env::var(SURROUNDINGS)
+        .context("SAFELIGHT_WORKER is not set: workers are started by the host")?;
+    let surroundings: Surroundings =
+        serde_json::from_str(&text).context("SAFELIGHT_WORKER cannot be read")?;
     let client = Arc::new(HostClient::new(surroundings.host, &surroundings.token));
     let objects = FolderObjects::open(&surroundings.folders)?;
     let adapters = Adapters::new(client.clone(), client, Arc::new(objects)).with_environment()?;

@@ -22,9 +22,13 @@ impl Access {
         match Host::start(config, Role::Batch, Vec::new()).await {
             Ok(host) => Ok(Self::Own(Box::new(host))),
             Err(error) => match error.downcast_ref() {
-                Some(LockError::Owned { holder: Some(holder), .. }) => {
-                    Ok(Self::Running(Arc::new(HostClient::new(holder.address, &holder.token))))
-                }
+                Some(LockError::Owned {
+                    holder: Some(holder),
+                    ..
+                }) => Ok(Self::Running(Arc::new(HostClient::new(
+                    holder.address,
+                    &holder.token,
+                )))),
                 _ => Err(error),
             },
         }

@@ -12,7 +12,12 @@ pub fn open(config: &Config, role: Role, queue: &SqliteQueue) -> anyhow::Result<
     let settings = [&config.alarm_depth, &config.alarm_new];
     let mut alarms = dead_letter_alarms(DEAD_LETTERS, 0.0, 0.0);
     for (watched, settings) in alarms.iter_mut().zip(settings) {
-        let config::AlarmConfig { threshold, period_seconds, evaluation_periods, datapoints_to_alarm } = settings;
+        let config::AlarmConfig {
+            threshold,
+            period_seconds,
+            evaluation_periods,
+            datapoints_to_alarm,
+        } = settings;
         watched.alarm.threshold = *threshold;
         watched.alarm.period_seconds = *period_seconds;
         watched.alarm.evaluation_periods = *evaluation_periods;

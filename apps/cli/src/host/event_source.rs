@@ -44,7 +44,12 @@ pub struct EventSource {
 
 impl EventSource {
     /// Polls until `stop` is set; a batch that was taken is finished first.
-    pub async fn run(mut self, queue: SqliteQueue, lambda: LambdaHost, mut stop: watch::Receiver<bool>) {
+    pub async fn run(
+        mut self,
+        queue: SqliteQueue,
+        lambda: LambdaHost,
+        mut stop: watch::Receiver<bool>,
+    ) {
         while !*stop.borrow() {
             if !(self.gate)() {
                 tokio::select! {
@@ -93,19 +98,27 @@ impl EventSource {
         let failed = match answer {
             Ok(failed) => failed,
             Err(error) => {
-                tracing::warn!(function = self.function, error, "a batch failed and comes again");
+                tracing::warn!(
+                    function = self.function,
+                    error,
+                    "a batch failed and comes again"
+                );
                 messages.iter().map(|message| message.id.clone()).collect()
             }
         };
-        let (again, done): (Vec<Message>, Vec<Message>) =
-            messages.into_iter().partition(|message| failed.contains(&message.id));
+        let (again, done): (Vec<Message>, Vec<Message>) = messages
+            .into_iter()
+            .partition(|message| failed.contains(&message.id));
         let receipts: Vec<String> = done.iter().map(|message| message.receipt.clone()).collect();
         if let Err(error) = queue.delete_batch(self.queue, &receipts).await {
             tracing::error!(queue = self.queue, %error, "handled messages cannot be deleted and come again");
         }
         for message in &again {
             let wait = backoff(message.receive_count);
-            if let Err(error) = queue.change_visibility(self.queue, &message.receipt, wait).await {
+            if let Err(error) = queue
+                .change_visibility(self.queue, &message.receipt, wait)
+                .await
+            {
                 tracing::error!(queue = self.queue, %error, "a failed message comes again when its visibility timeout ends");
             }
         }
@@ -144,7 +157,8 @@ fn sqs_event(queue: &str, messages: &[Message]) -> Value {
 
 /// The message ids that the function did not deal with.
 fn failures_of(body: &[u8]) -> Result<BTreeSet<String>, String> {
-    let answer: Value = serde_json::from_slice(body).map_err(|error| format!("the answer is not JSON: {error}"))?;
+    let answer: Value =
+        serde_json::from_slice(body).map_err(|error| format!("the answer is not JSON: {error}"))?;
     match &answer["batchItemFailures"] {
         Value::Null => Ok(BTreeSet::new()),
         Value::Array(items) => items
@@ -168,7 +182,11 @@ mod tests {
         assert_eq!(failures_of(b"{}").unwrap(), BTreeSet::new());
         let one = failures_of(br#"{"batchItemFailures":[{"itemIdentifier":"a"}]}"#).unwrap();
         assert!(one.contains("a"));
-        for bad in [&b"nonsense"[..], br#"{"batchItemFailures":[{}]}"#, br#"{"batchItemFailures":3}"#] {
+        for bad in [
+            &b"nonsense"[..],
+            br#"{"batchItemFailures":[{}]}"#,
+            br#"{"batchItemFailures":3}"#,
+        ] {
             assert!(failures_of(bad).is_err());
         }
     }

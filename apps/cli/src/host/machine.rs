@@ -25,7 +25,10 @@ pub async fn deploy(engine: &EngineHandle) -> anyhow::Result<()> {
                 role_arn: None,
                 configuration: None,
             };
-            engine.update_state_machine(update).await.or_next_step("the workflow cannot be updated", next)?;
+            engine
+                .update_state_machine(update)
+                .await
+                .or_next_step("the workflow cannot be updated", next)?;
             Ok(())
         }
         Err(EngineError::StateMachineDoesNotExist(_)) => {
@@ -36,9 +39,14 @@ pub async fn deploy(engine: &EngineHandle) -> anyhow::Result<()> {
                 kind: None,
                 configuration: "{}".to_owned(),
             };
-            engine.create_state_machine(create).await.or_next_step("the workflow cannot be created", next)?;
+            engine
+                .create_state_machine(create)
+                .await
+                .or_next_step("the workflow cannot be created", next)?;
             Ok(())
         }
-        Err(error) => Err(error).or_next_step("the workflow cannot be read", "run `safelight doctor`"),
+        Err(error) => {
+            Err(error).or_next_step("the workflow cannot be read", "run `safelight doctor`")
+        }
     }
 }

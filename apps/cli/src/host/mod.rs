@@ -22,12 +22,14 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use chrono::Duration;
-use safelight_engine::{Engine, EngineHandle, EngineOptions, ExecutionStatus, StatusChange, StatusHook};
+use safelight_engine::{
+    Engine, EngineHandle, EngineOptions, ExecutionStatus, StatusChange, StatusHook,
+};
 use safelight_lambda_host::{HostOptions, LambdaHost};
 use safelight_local::alarm::AlarmRunner;
 use safelight_local::{
-    Clock, FolderObjects, Folders, HostFile, QueueConfig, Redrive, SqliteQueue, SqliteRecord, StateLock,
-    Token,
+    Clock, FolderObjects, Folders, HostFile, QueueConfig, Redrive, SqliteQueue, SqliteRecord,
+    StateLock, Token,
 };
 use safelight_ports::{Message, Queue as _};
 use safelight_sqlite::Database;
@@ -37,8 +39,8 @@ use tokio::sync::{Mutex, Notify, broadcast, watch};
 use tokio::task::JoinSet;
 
 pub use access::Access;
-pub use functions::labels_by_rekognition;
 use event_source::EventSource;
+pub use functions::labels_by_rekognition;
 use runner::LambdaRunner;
 
 use crate::commands::worker::Surroundings;
@@ -113,9 +115,13 @@ impl Host {
         let buckets = remember_buckets(&database, buckets)?;
         let record = SqliteRecord::open(database.clone())?;
         let queue = SqliteQueue::open(database.clone(), Clock::system(), queues())?;
-        let lambda = LambdaHost::new(HostOptions::default()).context("the Lambda host cannot be started")?;
+        queue.reclaim()?;
+        let lambda =
+            LambdaHost::new(HostOptions::default()).context("the Lambda host cannot be started")?;
 
-        let inner = TcpListener::bind(("127.0.0.1", 0)).await.context("loopback cannot be listened on")?;
+        let inner = TcpListener::bind(("127.0.0.1", 0))
+            .await
+            .context("loopback cannot be listened on")?;
         let inner_address = inner.local_addr()?;
         let token = Token::random();
         let folders = Folders {
@@ -124,24 +130,27 @@ impl Host {
             state: state.clone(),
         };
         let objects = FolderObjects::open(&folders)?;
-        functions::register(&lambda, config, &Surroundings {
-            host: inner_address,
-            token: token.clone(),
-            folders,
-        })?;
+        let concurrency = functions::register(
+            &lambda,
+            config,
+            &Surroundings {
+                host: inner_address,
+                token: token.clone(),
+                folders,
+            },
+        )?;
 
-        let runner = LambdaRunner {
-            lambda: lambda.clone(),
-            runtime: tokio::runtime::Handle::current(),
-        };
+        let runner = LambdaRunner::new(lambda.clone(), concurrency);
         let options = EngineOptions {
             status_hook: Some(outbox(queue.clone())),
             ..EngineOptions::default()
         };
         let engine_database = database.clone();
-        let owner = tokio::task::spawn_blocking(move || Engine::open(&engine_database, Arc::new(runner), options))
-            .await?
-            .or_next_step("the engine cannot go on", "run `safelight doctor`")?;
+        let owner = tokio::task::spawn_blocking(move || {
+            Engine::open(&engine_database, Arc::new(runner), options)
+        })
+        .await?
+        .or_next_step("the engine cannot go on", "run `safelight doctor`")?;
         let engine = owner.handle();
         machine::deploy(&engine).await?;
 
@@ -205,14 +214,19 @@ impl Host {
 
     /// Waits until no execution is open and every one that ended is closed in the record.
     pub async fn drain(&self) -> anyhow::Result<()> {
-        self.engine.drain().await.map_err(|error| anyhow::anyhow!("{error}"))?;
+        self.engine
+            .drain()
+            .await
+            .map_err(|error| anyhow::anyhow!("{error}"))?;
         self.until_empty(RECORD).await
     }
 
     /// Lets the alarms of a batch look at how things are now, and waits until what they say is said.
     /// What cannot be said in [`PATIENCE`] is kept, and said by the next host.
     pub async fn settle_alarms(&self) -> anyhow::Result<()> {
-        let Some(alarms) = &self.alarms else { return Ok(()) };
+        let Some(alarms) = &self.alarms else {
+            return Ok(());
+        };
         alarms
             .lock()
             .await
@@ -222,7 +236,9 @@ impl Host {
         match tokio::time::timeout(PATIENCE, self.until_empty(ALERTS)).await {
             Ok(settled) => settled,
             Err(_) => {
-                tracing::warn!("the alert is not delivered yet: it is kept, and sent at the next start");
+                tracing::warn!(
+                    "the alert is not delivered yet: it is kept, and sent at the next start"
+                );
                 Ok(())
             }
         }
@@ -297,12 +313,19 @@ impl Host {
             on_done: Arc::new(tell),
         };
         for source in [ingest, record, alerts] {
-            self.tasks.spawn(source.run(self.queue.clone(), self.lambda.clone(), self.stop.subscribe()));
+            self.tasks.spawn(source.run(
+                self.queue.clone(),
+                self.lambda.clone(),
+                self.stop.subscribe(),
+            ));
         }
         let (mut changes, queue) = (self.engine.status_changes(), self.queue.clone());
         self.tasks.spawn(async move {
             // The outbox is durable when the change is told: only then is there something to take.
-            while !matches!(changes.recv().await, Err(broadcast::error::RecvError::Closed)) {
+            while !matches!(
+                changes.recv().await,
+                Err(broadcast::error::RecvError::Closed)
+            ) {
                 queue.wake(RECORD);
             }
         });
@@ -327,7 +350,10 @@ pub fn ended_execution(body: &str) -> Option<String> {
 
 /// Tells followers which executions a batch of status changes has closed.
 fn announce(closed: &broadcast::Sender<String>, messages: &[Message]) {
-    for execution in messages.iter().filter_map(|message| ended_execution(&message.body)) {
+    for execution in messages
+        .iter()
+        .filter_map(|message| ended_execution(&message.body))
+    {
         // Nobody needs to listen.
         let _ = closed.send(execution);
     }
@@ -384,15 +410,23 @@ fn database_options() -> safelight_sqlite::Options {
 }
 
 fn make_folder(folder: &std::path::Path, flag: &str) -> anyhow::Result<PathBuf> {
-    std::fs::create_dir_all(folder).and_then(|()| folder.canonicalize()).or_next_step(
-        &format!("the folder {} cannot be made", folder.display()),
-        &format!("give a folder that can be written with {flag}"),
-    )
+    std::fs::create_dir_all(folder)
+        .and_then(|()| folder.canonicalize())
+        .or_next_step(
+            &format!("the folder {} cannot be made", folder.display()),
+            &format!("give a folder that can be written with {flag}"),
+        )
 }
 
 /// Keeps the folders of the buckets, so that what an earlier command left open finds them.
-fn remember_buckets(database: &Database, buckets: Vec<Bucket>) -> anyhow::Result<BTreeMap<String, PathBuf>> {
-    database.migrate("buckets", &["CREATE TABLE buckets (name TEXT PRIMARY KEY, root TEXT NOT NULL)"])?;
+fn remember_buckets(
+    database: &Database,
+    buckets: Vec<Bucket>,
+) -> anyhow::Result<BTreeMap<String, PathBuf>> {
+    database.migrate(
+        "buckets",
+        &["CREATE TABLE buckets (name TEXT PRIMARY KEY, root TEXT NOT NULL)"],
+    )?;
     let known = database.write_blocking(move |connection| {
         for bucket in &buckets {
             connection.execute(
@@ -403,12 +437,18 @@ fn remember_buckets(database: &Database, buckets: Vec<Bucket>) -> anyhow::Result
         }
         let mut statement = connection.prepare("SELECT name, root FROM buckets")?;
         let rows = statement.query_map([], |row| {
-            Ok((row.get::<_, String>(0)?, PathBuf::from(row.get::<_, String>(1)?)))
+            Ok((
+                row.get::<_, String>(0)?,
+                PathBuf::from(row.get::<_, String>(1)?),
+            ))
         })?;
         Ok::<_, safelight_sqlite::DatabaseError>(rows.collect::<Result<BTreeMap<_, _>, _>>()?)
     })?;
     // A folder that is gone has nothing to give; what is open of it fails by name.
-    Ok(known.into_iter().filter(|(_, root)| root.is_dir()).collect())
+    Ok(known
+        .into_iter()
+        .filter(|(_, root)| root.is_dir())
+        .collect())
 }
 
 fn serve(tasks: &mut JoinSet<()>, listener: TcpListener, router: axum::Router) {
@@ -434,10 +474,16 @@ async fn listen(
     )?;
     let address = listener.local_addr()?;
     let token = config.serve.token.clone();
-    let host = config.serve.listen.rsplit_once(':').map_or("", |(host, _)| host);
+    let host = config
+        .serve
+        .listen
+        .rsplit_once(':')
+        .map_or("", |(host, _)| host);
     let options = safelight_api::ApiOptions {
         allowed_hosts: vec![host.to_owned()],
-        token: token.as_ref().and_then(|token| safelight_api::Token::new(token.expose())),
+        token: token
+            .as_ref()
+            .and_then(|token| safelight_api::Token::new(token.expose())),
         ..safelight_api::ApiOptions::default()
     };
     let served = config.serve.buckets.keys();

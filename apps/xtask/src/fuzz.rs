@@ -54,6 +54,7 @@ pub fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<()> {
         "there is no fuzz target {unknown:?}; there are {}",
         targets.join(", ")
     );
+    seeds(workspace)?;
     for target in &chosen {
         println!("== {target}: {} s", options.seconds);
         let limit = format!("-max_total_time={}", options.seconds);
@@ -76,6 +77,17 @@ pub fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<()> {
         chosen.len(),
         options.seconds
     );
+    Ok(())
+}
+
+/// Gives each target's corpus what the repository holds of its kind.
+fn seeds(workspace: &Workspace) -> anyhow::Result<()> {
+    let status = Command::new("sh")
+        .arg("fuzz/seeds.sh")
+        .current_dir(workspace.root())
+        .status()
+        .context("sh cannot be run")?;
+    ensure!(status.success(), "fuzz/seeds.sh failed: {status}");
     Ok(())
 }
 

@@ -26,7 +26,7 @@ impl Reporter {
         };
         let bar = ProgressBar::with_draw_target(Some(images), target);
         if let Ok(style) = ProgressStyle::with_template(
-            "{bar:30} {pos}/{len} images  {per_sec:.dim}  {elapsed}  {msg}",
+            "{bar:30} {pos}/{len} images  {elapsed}, about {eta} left  {msg}",
         ) {
             bar.set_style(style);
         }

@@ -94,7 +94,7 @@ mod tests {
         assert_eq!(definition.branches["label"], "1.2");
         assert_eq!(
             definition.hash,
-            digest_of(&serde_json::from_str::<Value>(text).unwrap())
+            digest_of(&serde_json::from_str::<Value>(&text).unwrap())
         );
     }
 }

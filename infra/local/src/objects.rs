@@ -255,7 +255,7 @@ impl Inner {
             (&self.state, relative(key)?)
         } else {
             return Err(format!(
-                "the key '{key}' of bucket '{bucket}' must start with results/, archive/ or payloads/"
+                "the key '{key}' of bucket '{bucket}' must start with results/, alerts/, archive/ or payloads/"
             ));
         };
         Ok(Place {

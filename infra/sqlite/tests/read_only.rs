@@ -73,13 +73,19 @@ fn a_read_only_database_reads_beside_the_writer_and_refuses_writes() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("s.db");
     let writer = Database::open(&path, Options::default()).unwrap();
-    writer.migrate("t", &["CREATE TABLE t (x INTEGER)"]).unwrap();
+    writer
+        .migrate("t", &["CREATE TABLE t (x INTEGER)"])
+        .unwrap();
     let reader = Database::open_read_only(&path).unwrap();
     writer
-        .write_blocking(|tx| Ok::<_, DatabaseError>(tx.execute("INSERT INTO t VALUES (7)", []).map(drop)?))
+        .write_blocking(|tx| {
+            Ok::<_, DatabaseError>(tx.execute("INSERT INTO t VALUES (7)", []).map(drop)?)
+        })
         .unwrap();
     let x: i64 = reader
-        .read_blocking(|db| Ok::<_, DatabaseError>(db.query_row("SELECT x FROM t", [], |row| row.get(0))?))
+        .read_blocking(|db| {
+            Ok::<_, DatabaseError>(db.query_row("SELECT x FROM t", [], |row| row.get(0))?)
+        })
         .unwrap();
     assert_eq!(x, 7);
     let refused = reader.write_blocking(|_| Ok::<_, DatabaseError>(()));

@@ -16,6 +16,10 @@ use crate::convert::{MAX_RESULT_BYTES, MAX_RESULT_DEPTH};
 pub(crate) const WITHIN_LIMITS: &str = "withinLimits";
 /// The same for values that a result repeats many times.
 pub(crate) const WITHIN_SMALL_LIMITS: &str = "withinSmallLimits";
+/// The function that measures a value of which all items are compared with each other.
+pub(crate) const WITHIN_FEW_ITEMS: &str = "withinFewItems";
+/// The most items that are compared with each other: that is done without a look at the clock.
+const FEW_ITEMS: usize = 10_000;
 /// The most bytes of a separator or a replacement that is computed.
 const SMALL_BYTES: usize = 1024;
 
@@ -37,6 +41,18 @@ pub(crate) fn within_limits(args: &[JValue]) -> Result<JValue, EvaluatorError> {
 /// `WITHIN_SMALL_LIMITS`, as a function of the evaluator.
 pub(crate) fn within_small_limits(args: &[JValue]) -> Result<JValue, EvaluatorError> {
     measured(args, SMALL_BYTES)
+}
+
+/// `WITHIN_FEW_ITEMS`, as a function of the evaluator.
+pub(crate) fn within_few_items(args: &[JValue]) -> Result<JValue, EvaluatorError> {
+    if let Some(JValue::Array(items)) = args.first()
+        && items.len() > FEW_ITEMS
+    {
+        return Err(EvaluatorError::EvaluationError(format!(
+            "D2015: More than {FEW_ITEMS} items to compare with each other"
+        )));
+    }
+    measured(args, MAX_RESULT_BYTES)
 }
 
 fn measured(args: &[JValue], limit: usize) -> Result<JValue, EvaluatorError> {
@@ -85,7 +101,7 @@ fn visit(node: &mut AstNode, keep: bool) {
                 }
                 BinaryOp::ColonEqual => wrap(rhs, WITHIN_LIMITS),
                 BinaryOp::ChainPipe => {
-                    wrap(lhs, WITHIN_LIMITS);
+                    wrap(lhs, limits_before(rhs));
                     bound_piped(rhs);
                     if !keep {
                         wrap(node, WITHIN_LIMITS);
@@ -98,6 +114,10 @@ fn visit(node: &mut AstNode, keep: bool) {
                     .iter_mut()
                     .take(1)
                     .for_each(|arg| wrap(arg, WITHIN_LIMITS)),
+                "distinct" => args
+                    .iter_mut()
+                    .take(1)
+                    .for_each(|arg| wrap(arg, WITHIN_FEW_ITEMS)),
                 "join" => wrap_repeated(args, 1),
                 "replace" => wrap_repeated(args, 2),
                 name if REPEATING.contains(&name) && !keep => wrap(node, WITHIN_LIMITS),
@@ -108,6 +128,16 @@ fn visit(node: &mut AstNode, keep: bool) {
             _ => {}
         }
     });
+}
+
+/// What measures a value that is piped into `function`.
+fn limits_before(function: &AstNode) -> &'static str {
+    match function {
+        AstNode::Function { name, .. } | AstNode::Variable(name) if name == "distinct" => {
+            WITHIN_FEW_ITEMS
+        }
+        _ => WITHIN_LIMITS,
+    }
 }
 
 /// A call that gets its first argument from a pipe.
@@ -138,18 +168,21 @@ fn wrap_repeated(args: &mut [AstNode], repeated: usize) {
 }
 
 fn wrap(node: &mut AstNode, function: &str) {
-    if matches!(
-        node,
-        AstNode::String(_)
-            | AstNode::Number(_)
-            | AstNode::Boolean(_)
-            | AstNode::Null
-            | AstNode::Undefined
-            | AstNode::Placeholder
-            | AstNode::Regex { .. }
-            | AstNode::Lambda { .. }
-            | AstNode::Transform { .. }
-    ) || matches!(node, AstNode::Function { name, .. } if name == WITHIN_LIMITS)
+    // A text that stands in the expression is small unless it is repeated.
+    let short = |text: &str| function == WITHIN_LIMITS || text.len() <= SMALL_BYTES;
+    if matches!(node, AstNode::String(text) if short(text))
+        || matches!(
+            node,
+            AstNode::Number(_)
+                | AstNode::Boolean(_)
+                | AstNode::Null
+                | AstNode::Undefined
+                | AstNode::Placeholder
+                | AstNode::Regex { .. }
+                | AstNode::Lambda { .. }
+                | AstNode::Transform { .. }
+        )
+        || matches!(node, AstNode::Function { name, .. } if name == WITHIN_LIMITS && function == WITHIN_LIMITS)
     {
         return;
     }

@@ -22,6 +22,9 @@ use crate::moment::{Moment, Random};
 /// The longest text `$pad` makes, in characters.
 const MAX_PAD: usize = 256 * 1024;
 
+/// The largest number in Roman numerals: an M for each thousand.
+const MAX_ROMAN: f64 = 1_000_000.0;
+
 type Outcome = Result<JValue, EvaluatorError>;
 
 /// Gives an evaluator our functions. All answers follow from the moment.
@@ -38,6 +41,7 @@ pub(crate) fn register(
         Err(fail("the function $eval is not supported"))
     })?;
     evaluator.register_fn_override("pad", pad)?;
+    evaluator.register_fn_override("formatInteger", format_integer)?;
     let shared = Rc::clone(random);
     evaluator.register_fn_override("random", move |args: &[JValue]| seeded(args, &shared))?;
     let shared = Rc::clone(random);
@@ -46,6 +50,7 @@ pub(crate) fn register(
     evaluator.register_fn("uuid", move |_: &[JValue]| Ok(uuid(&shared)))?;
     evaluator.register_fn(bounds::WITHIN_LIMITS, bounds::within_limits)?;
     evaluator.register_fn(bounds::WITHIN_SMALL_LIMITS, bounds::within_small_limits)?;
+    evaluator.register_fn(bounds::WITHIN_FEW_ITEMS, bounds::within_few_items)?;
     evaluator.register_fn("partition", partition)?;
     evaluator.register_fn("range", range)?;
     evaluator.register_fn("hash", hash)?;
@@ -86,17 +91,30 @@ fn now(moment: Moment, args: &[JValue]) -> Outcome {
         let text = moment.now.to_rfc3339_opts(SecondsFormat::Millis, true);
         return Ok(JValue::from(text));
     }
-    // The library's own formatting of times is reachable as an expression only.
+    let millis = JValue::from_i64(moment.now.timestamp_millis());
+    let (picture, zone) = (argument(args, 0).clone(), argument(args, 1).clone());
+    library("$fromMillis($a, $b, $c)", [millis, picture, zone])
+}
+
+/// The library's own function, which is reachable as an expression only.
+fn library<const N: usize>(call: &str, args: [JValue; N]) -> Outcome {
     let mut context = Context::new();
-    context.bind(
-        "millis".to_owned(),
-        JValue::from_i64(moment.now.timestamp_millis()),
-    );
-    context.bind("picture".to_owned(), argument(args, 0).clone());
-    context.bind("zone".to_owned(), argument(args, 1).clone());
-    let formatting =
-        parser::parse("$fromMillis($millis, $picture, $zone)").map_err(|e| fail(e.to_string()))?;
-    Evaluator::with_context(context).evaluate(&formatting, &JValue::Undefined)
+    for (name, arg) in ["a", "b", "c"].into_iter().zip(args) {
+        context.bind(name.to_owned(), arg);
+    }
+    let call = parser::parse(call).map_err(|e| fail(e.to_string()))?;
+    Evaluator::with_context(context).evaluate(&call, &JValue::Undefined)
+}
+
+fn format_integer(args: &[JValue]) -> Outcome {
+    let (number, picture) = (argument(args, 0), argument(args, 1));
+    let roman = picture.as_str().is_some_and(|it| it.contains(['i', 'I']));
+    if roman && number.as_f64().is_some_and(|n| n.abs() > MAX_ROMAN) {
+        return Err(fail(format!(
+            "D2015: A number beyond {MAX_ROMAN} in Roman numerals"
+        )));
+    }
+    library("$formatInteger($a, $b)", [number.clone(), picture.clone()])
 }
 
 /// `$random()` in [0, 1); `$random(seed)`: the same number for the same seed.

@@ -214,6 +214,41 @@ fn nothing_runs_without_end() {
 }
 
 #[test]
+fn what_the_library_does_in_one_step_is_bounded() {
+    // Found by fuzz/fuzz_targets/jsonata.rs; invariant 5.
+    let long = "b".repeat(30_000);
+    for source in [
+        "$distinct([1..99999])".to_owned(),
+        "[1..99999] ~> $distinct".to_owned(),
+        "$formatInteger(-1000000000000000000, 'I')".to_owned(),
+        "9000000000000000 ~> $formatInteger('i')".to_owned(),
+        format!("$join([1..60000].('x'), '{long}')"),
+        format!("$replace('{}', 'a', '{long}')", "a".repeat(30_000)),
+        format!(
+            "$replace('{}', /a/, '{}')",
+            "a".repeat(30_000),
+            "$0".repeat(10_000)
+        ),
+    ] {
+        let error = evaluate(&source).unwrap_err();
+        let Problem::Failed(message) = error.problem else {
+            panic!("{source:.60}: {error}");
+        };
+        assert!(message.contains("D2015"), "{source:.60}: {message}");
+    }
+    assert_eq!(evaluate("$distinct([1, 2, 1])").unwrap(), json!([1, 2]));
+    assert_eq!(evaluate("$distinct([3, 3])").unwrap(), json!([3]));
+    assert_eq!(
+        evaluate("$formatInteger(1999, 'I')").unwrap(),
+        json!("MCMXCIX")
+    );
+    assert_eq!(
+        evaluate("$formatInteger(12, 'w')").unwrap(),
+        json!("twelve")
+    );
+}
+
+#[test]
 fn results_are_bounded() {
     let error = evaluate("[1..90000].('0123456789abcdef')").unwrap_err();
     assert_eq!(error.problem, Problem::TooLarge);

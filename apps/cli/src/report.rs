@@ -1,19 +1,70 @@
 //! What `process` shows while it works, and at its end.
 
+use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Write as _};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::config::Config;
+use crate::exit::Exit;
 use crate::row::{Row, RowOutcome};
 use crate::terminal;
 
-/// Collects rows, prints them as JSON lines where asked, and moves the progress bar.
+/// What a run came to: how many ended how, and the rows worth showing.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// Every row of a small run; of a large one those that did not succeed, up to a limit.
+    pub rows: Vec<Row>,
+    /// How many ended how.
+    pub counts: BTreeMap<RowOutcome, usize>,
+}
+
+impl Report {
+    /// How many images there were.
+    pub fn images(&self) -> usize {
+        self.counts.values().sum()
+    }
+
+    /// How many ended like this.
+    pub fn count(&self, outcome: RowOutcome) -> usize {
+        self.counts.get(&outcome).copied().unwrap_or(0)
+    }
+
+    /// How many were rejected or failed.
+    pub fn bad(&self) -> usize {
+        self.count(RowOutcome::Rejected) + self.count(RowOutcome::Failed)
+    }
+
+    /// What the exit code says of it.
+    pub fn exit(&self) -> Exit {
+        if self.bad() > 0 {
+            Exit::SomeFailed
+        } else {
+            Exit::Fine
+        }
+    }
+
+    fn add(&mut self, row: Row) {
+        *self.counts.entry(row.outcome).or_default() += 1;
+        let images = self.images();
+        if images == terminal::MAX_ROWS + 1 {
+            self.rows.retain(Row::is_bad);
+        }
+        // Memory stays flat however many images there are.
+        let shown = images <= terminal::MAX_ROWS
+            || (row.is_bad() && self.rows.len() < terminal::MAX_BAD_ROWS);
+        if shown {
+            self.rows.push(row);
+        }
+    }
+}
+
+/// Prints rows as JSON lines where asked, moves the progress bar, and keeps what the end shows.
 pub struct Reporter {
     json: bool,
     bar: ProgressBar,
-    rows: Vec<Row>,
+    report: Report,
 }
 
 impl Reporter {
@@ -25,15 +76,14 @@ impl Reporter {
             ProgressDrawTarget::hidden()
         };
         let bar = ProgressBar::with_draw_target(Some(images), target);
-        if let Ok(style) = ProgressStyle::with_template(
-            "{bar:30} {pos}/{len} images  {elapsed}, about {eta} left  {msg}",
-        ) {
+        let template = "{bar:30} {pos}/{len} images  {elapsed}, about {eta} left  {msg}";
+        if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }
         Self {
             json,
             bar,
-            rows: Vec::new(),
+            report: Report::default(),
         }
     }
 
@@ -44,54 +94,123 @@ impl Reporter {
             // A closed pipe means that the reader has seen enough; the work goes on.
             let _ = writeln!(std::io::stdout().lock(), "{line}");
         }
-        self.rows.push(row);
+        self.report.add(row);
         self.bar.inc(1);
-        let bad = self.rows.iter().filter(|row| row.is_bad()).count();
+        let bad = self.report.bad();
         if bad > 0 {
             self.bar.set_message(format!("{bad} not succeeded"));
         }
         Ok(())
     }
 
-    /// Takes the bar away and gives the rows, in order of the image's name.
-    pub fn finish(self) -> Vec<Row> {
+    /// Takes the bar away and gives the report, its rows in order of the image's name.
+    pub fn finish(mut self) -> Report {
         self.bar.finish_and_clear();
-        let mut rows = self.rows;
-        rows.sort_by(|left, right| left.image.cmp(&right.image));
-        rows
+        self.report
+            .rows
+            .sort_by(|left, right| left.image.cmp(&right.image));
+        self.report
     }
 }
 
-/// The table, the tally, and where everything is.
-pub fn print_end(rows: &[Row], config: &Config, elapsed: Duration) {
-    let table = terminal::rows_table(rows);
-    if table.row_count() > 0 {
-        println!("{table}");
+/// The table, the reasons, the tally, and where everything is.
+pub fn print_end(report: &Report, config: &Config, elapsed: Duration) {
+    if !report.rows.is_empty() {
+        println!("{}", terminal::rows_table(&report.rows));
     }
-    let hidden = rows.len() - table.row_count();
+    let hidden = report.images() - report.rows.len();
     if hidden > 0 {
-        println!("({hidden} more that need no attention; --json prints every one)");
+        println!("({hidden} more; --json prints every one)");
     }
-    let reasons = terminal::reasons(rows);
+    let reasons = terminal::reasons(&report.rows);
     if !reasons.is_empty() {
         print!("\n{reasons}");
     }
-    println!();
-    println!("{}", terminal::tally(rows, elapsed.as_millis() as u64));
+    println!("\n{}", tally(report, elapsed));
     println!("  results   {}", config.out.display());
     println!(
         "  record    {}   (safelight history IMAGE, safelight audit verify)",
         config.state_dir.display()
     );
-    let bad = rows.iter().filter(|row| row.is_bad()).count();
-    if bad > 0 {
-        println!("  failures  {bad}   (safelight failures list, safelight failures redrive --all)");
+    if report.bad() > 0 {
+        println!(
+            "  failures  {}   (safelight failures list, safelight failures redrive --all)",
+            report.bad()
+        );
     }
-    let unchanged = rows
-        .iter()
-        .filter(|row| row.outcome == RowOutcome::Unchanged)
-        .count();
+    let unchanged = report.count(RowOutcome::Unchanged);
     if unchanged > 0 {
         println!("  unchanged {unchanged}   (--again processes them again)");
+    }
+}
+
+/// How many ended how, as one sentence.
+fn tally(report: &Report, elapsed: Duration) -> String {
+    let parts: Vec<String> = report
+        .counts
+        .iter()
+        .map(|(outcome, count)| format!("{count} {}", outcome.name()))
+        .collect();
+    let images = match report.images() {
+        1 => "1 image".to_owned(),
+        images => format!("{images} images"),
+    };
+    let parts = if parts.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", parts.join(", "))
+    };
+    format!(
+        "{images} in {}{parts}",
+        terminal::span(elapsed.as_millis() as u64)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(number: usize, outcome: RowOutcome) -> Row {
+        Row {
+            image: format!("{number:05}.png"),
+            execution: String::new(),
+            outcome,
+            format: None,
+            bytes: 0,
+            width: None,
+            height: None,
+            branches: BTreeMap::new(),
+            error: None,
+            duration_ms: 0,
+        }
+    }
+
+    #[test]
+    fn a_large_run_keeps_what_needs_attention_and_counts_the_rest() {
+        let mut report = Report::default();
+        for number in 0..10_000 {
+            let outcome = if number % 100 == 7 {
+                RowOutcome::Failed
+            } else {
+                RowOutcome::Succeeded
+            };
+            report.add(row(number, outcome));
+        }
+        assert_eq!(
+            (report.images(), report.bad(), report.rows.len()),
+            (10_000, 100, 100)
+        );
+        assert!(report.rows.iter().all(Row::is_bad));
+        assert_eq!(report.exit(), Exit::SomeFailed);
+        let text = tally(&report, Duration::from_millis(1_500));
+        assert_eq!(text, "10000 images in 1.5 s: 9900 succeeded, 100 failed");
+    }
+
+    #[test]
+    fn a_small_run_keeps_every_row() {
+        let mut report = Report::default();
+        report.add(row(1, RowOutcome::Succeeded));
+        report.add(row(2, RowOutcome::Unchanged));
+        assert_eq!((report.rows.len(), report.exit()), (2, Exit::Fine));
     }
 }

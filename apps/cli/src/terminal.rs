@@ -12,10 +12,10 @@ use comfy_table::{
 use crate::row::{Row, RowOutcome};
 
 /// Rows that a table shows in full; of more, only those that need attention.
-const MAX_ROWS: usize = 60;
+pub const MAX_ROWS: usize = 60;
 
 /// Rows that need attention that a table shows.
-const MAX_BAD_ROWS: usize = 200;
+pub const MAX_BAD_ROWS: usize = 200;
 
 /// Reasons that are told apart below the table.
 const MAX_REASONS: usize = 40;
@@ -112,7 +112,7 @@ pub fn keep_whole(table: &mut Table, columns: &[usize]) {
 /// The table of a run.
 pub fn rows_table(rows: &[Row]) -> Table {
     let mut table = table(&["Image", "Format", "Size", "Branches", "Time", "Outcome"]);
-    for row in shown_rows(rows) {
+    for row in rows {
         table.add_row(vec![
             Cell::new(shorten_path(&safe(&row.image), 44)),
             Cell::new(format_of(row)),
@@ -129,14 +129,6 @@ pub fn rows_table(rows: &[Row]) -> Table {
     }
     keep_whole(&mut table, &[0, 1, 2, 4, 5]);
     table
-}
-
-/// The rows that the table shows: all, or of many those that need attention.
-fn shown_rows(rows: &[Row]) -> impl Iterator<Item = &Row> {
-    let all = rows.len() <= MAX_ROWS;
-    rows.iter()
-        .filter(move |row| all || row.is_bad())
-        .take(MAX_BAD_ROWS)
 }
 
 /// Why what did not succeed did not: the same reasons together, each with its images.
@@ -225,32 +217,6 @@ pub fn shorten_path(path: &str, limit: usize) -> String {
     }
     let end: String = path.chars().skip(count - limit + 1).collect();
     format!("…{end}")
-}
-
-/// How many rows ended how, as one sentence.
-pub fn tally(rows: &[Row], elapsed_ms: u64) -> String {
-    let count = |outcome| rows.iter().filter(|row| row.outcome == outcome).count();
-    let parts: Vec<String> = [
-        RowOutcome::Succeeded,
-        RowOutcome::Rejected,
-        RowOutcome::Failed,
-        RowOutcome::Unchanged,
-    ]
-    .into_iter()
-    .filter(|outcome| count(*outcome) > 0)
-    .map(|outcome| format!("{} {}", count(outcome), outcome.name()))
-    .collect();
-    let images = if rows.len() == 1 {
-        "1 image".into()
-    } else {
-        format!("{} images", rows.len())
-    };
-    let parts = if parts.is_empty() {
-        String::new()
-    } else {
-        format!(": {}", parts.join(", "))
-    };
-    format!("{images} in {}{parts}", span(elapsed_ms))
 }
 
 #[cfg(test)]

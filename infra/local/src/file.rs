@@ -133,22 +133,17 @@ pub(crate) struct Staged {
 }
 
 impl Staged {
-    /// Writes `body` beside `path`, and makes the folders that are missing, durably.
+    /// Writes `body` beside `path` and waits until it is on disk; makes the folders that are missing.
+    /// Their names are durable with that of the file: a journal keeps its order, so when the file's
+    /// folder is synced, what was made before it is there, too.
     pub(crate) fn write(path: &Path, body: &[u8]) -> io::Result<Self> {
-        Self::write_below(path, body, create_folders)
+        let staged = Self::write_lightly(path, body)?;
+        staged.file.sync_data()?;
+        Ok(staged)
     }
 
-    /// As `write`, but whether new folders are durable is left to the file system: with a journal
-    /// they are, once the object's own folder is. For sidecars, whose loss costs a media type.
-    pub(crate) fn write_sidecar(path: &Path, body: &[u8]) -> io::Result<Self> {
-        Self::write_below(path, body, |folder| fs::create_dir_all(folder))
-    }
-
-    fn write_below(
-        path: &Path,
-        body: &[u8],
-        create_folders: impl Fn(&Path) -> io::Result<()>,
-    ) -> io::Result<Self> {
+    /// As `write`, but does not wait for the disk. For sidecars, whose loss costs a media type.
+    pub(crate) fn write_lightly(path: &Path, body: &[u8]) -> io::Result<Self> {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let folder = path.parent().unwrap_or(Path::new("."));
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -156,7 +151,7 @@ impl Staged {
         // A delete may take an empty folder away between the two steps.
         let mut tries = 0;
         let file = loop {
-            create_folders(folder)?;
+            fs::create_dir_all(folder)?;
             match File::create(&temporary) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound && tries < 5 => tries += 1,
                 other => break other?,
@@ -169,7 +164,6 @@ impl Staged {
         };
         staged.file.write_all(body)?;
         staged.file.set_modified(SystemTime::now())?;
-        staged.file.sync_data()?;
         Ok(staged)
     }
 
@@ -200,33 +194,6 @@ impl Drop for Staged {
         if !self.kept {
             let _ = fs::remove_file(&self.temporary);
         }
-    }
-}
-
-/// Makes a folder and those above it, durably.
-fn create_folders(folder: &Path) -> io::Result<()> {
-    match fs::create_dir(folder) {
-        Ok(()) => folder.parent().map_or(Ok(()), sync_folder),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            if folder.is_dir() {
-                return Ok(());
-            }
-            Err(io::Error::new(
-                io::ErrorKind::NotADirectory,
-                format!("{} is a file, and a folder is needed", folder.display()),
-            ))
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => match folder.parent() {
-            Some(parent) => {
-                create_folders(parent)?;
-                match fs::create_dir(folder) {
-                    Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-                    _ => sync_folder(parent),
-                }
-            }
-            None => Err(error),
-        },
-        Err(error) => Err(error),
     }
 }
 

@@ -420,7 +420,7 @@ impl Inner {
             meta: meta.clone(),
         };
         let sidecar = serde_json::to_vec(&sidecar).map_err(io::Error::other)?;
-        Staged::write_sidecar(&place.sidecar, &sidecar)?.rename(&place.sidecar)?;
+        Staged::write_lightly(&place.sidecar, &sidecar)?.rename(&place.sidecar)?;
         staged.rename(&path)?;
         file::sync_folder(path.parent().unwrap_or(&place.root))?;
         Ok(Written::Done(etag))

@@ -281,7 +281,7 @@ fn a_redrive_says_of_what_and_only_which() {
 #[test]
 fn a_branch_that_fails_stops_no_other() {
     let mut script = script(&["a", "b", "c"]);
-    let cause = format!("{}€", "x".repeat(2_000));
+    let cause = format!("{}€", "x".repeat(5_000));
     script.insert("safelight-a", vec![Err(("Image.DecodeFailed", cause))]);
     let outcome = run(&input(), script);
     assert_eq!(
@@ -299,7 +299,7 @@ fn a_branch_that_fails_stops_no_other() {
     assert!(fail.body.error.is_none() && fail.body.failed_state.is_none());
     let error = fail.body.results[0].error.clone().unwrap();
     assert_eq!(error.name, "Image.DecodeFailed");
-    assert_eq!(error.cause.chars().count(), 1_000);
+    assert_eq!(error.cause.chars().count(), 4_000);
     assert!(fail.body.results[1].error.is_none());
     assert_eq!(outcome.execution.status(), ExecutionStatus::Failed);
     assert_eq!(outcome.failure(), ("Image.Recorded", "said fail"));

@@ -1,6 +1,6 @@
 //! `safelight failures`: what is in the dead-letter queue, and doing it again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal as _, Write as _};
 
 use chrono::Utc;
@@ -30,6 +30,8 @@ pub struct Failure {
     pub since: String,
     /// What `fail` or `start` said of it.
     pub letter: DeadLetter,
+    /// Ids of further messages about the same execution: a queue delivers at least once.
+    pub duplicates: Vec<String>,
 }
 
 impl Failure {
@@ -38,6 +40,7 @@ impl Failure {
             letter: DeadLetter::read(&message.body, &message.id, message.sent),
             since: safelight_schema::time::format(&message.sent),
             message_id: message.id,
+            duplicates: Vec::new(),
         }
     }
 
@@ -205,11 +208,39 @@ async fn select(selection: &Selection, config: &Config) -> anyhow::Result<Vec<Fa
     let executions = executions_of(selection.image.as_deref(), config).await;
     let reader = Reader::open(config)?;
     let messages = reader.browse(DEAD_LETTERS).await?;
-    Ok(messages
+    let chosen = messages
         .into_iter()
         .map(Failure::of)
-        .filter(|failure| failure.matches(selection, &executions))
-        .collect())
+        .filter(|failure| failure.matches(selection, &executions));
+    Ok(without_duplicates(chosen))
+}
+
+/// One failure an execution: `fail` may have died between sending a letter and recording that, and
+/// then sends it again.
+fn without_duplicates(failures: impl Iterator<Item = Failure>) -> Vec<Failure> {
+    let mut single = Vec::<Failure>::new();
+    let mut places = BTreeMap::<String, usize>::new();
+    for failure in failures {
+        let execution = failure.letter.execution.clone();
+        match places.get(&execution) {
+            Some(place) => single[*place].duplicates.push(failure.message_id),
+            None => {
+                if !execution.is_empty() {
+                    places.insert(execution, single.len());
+                }
+                single.push(failure);
+            }
+        }
+    }
+    single
+}
+
+/// Takes a failure's messages out of the queue.
+async fn take_away(access: &Access, failure: &Failure) -> anyhow::Result<()> {
+    for message in std::iter::once(&failure.message_id).chain(&failure.duplicates) {
+        access.take_away(DEAD_LETTERS, message).await?;
+    }
+    Ok(())
 }
 
 async fn executions_of(image: Option<&str>, config: &Config) -> BTreeSet<String> {
@@ -293,15 +324,11 @@ async fn redrive(
     }
     drop(follower);
     access.close().await?;
-    let rows = reporter.finish();
+    let report = reporter.finish();
     if !place.json {
-        crate::report::print_end(&rows, config, begun.elapsed());
+        crate::report::print_end(&report, config, begun.elapsed());
     }
-    Ok(if rows.iter().any(Row::is_bad) {
-        Exit::SomeFailed
-    } else {
-        Exit::Fine
-    })
+    Ok(report.exit())
 }
 
 /// Queues the new execution, links both in the record, and takes the message away: in this order, so
@@ -339,7 +366,7 @@ async fn redrive_one(
         .await?;
         Some((execution, letter.image.key.clone()))
     };
-    access.take_away(DEAD_LETTERS, &failure.message_id).await?;
+    take_away(access, failure).await?;
     Ok(started)
 }
 
@@ -362,7 +389,7 @@ async fn drop_failures(
             )
             .await?;
         }
-        access.take_away(DEAD_LETTERS, &failure.message_id).await?;
+        take_away(&access, failure).await?;
     }
     access.close().await?;
     if place.json {
@@ -405,4 +432,44 @@ fn actor() -> String {
         .into_iter()
         .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
         .unwrap_or_else(|| "unknown".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::*;
+
+    fn failure(id: &str, execution: &str) -> Failure {
+        let time = DateTime::from_timestamp(1_790_000_000, 0).unwrap();
+        let mut letter = DeadLetter::unreadable("{}".into(), id, "why".into(), time);
+        letter.execution = execution.into();
+        Failure {
+            message_id: id.into(),
+            since: String::new(),
+            letter,
+            duplicates: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_letter_that_was_sent_twice_is_one_failure() {
+        let all = [
+            failure("1", "x"),
+            failure("2", ""),
+            failure("3", "x"),
+            failure("4", ""),
+        ];
+        let single = without_duplicates(all.into_iter());
+        let ids: Vec<_> = single
+            .iter()
+            .map(|failure| failure.message_id.as_str())
+            .collect();
+        assert_eq!(
+            ids,
+            ["1", "2", "4"],
+            "messages that name no execution are each their own"
+        );
+        assert_eq!(single[0].duplicates, ["3"]);
+    }
 }

@@ -45,15 +45,11 @@ pub async fn run(arguments: &ProcessArguments, config: &Config) -> anyhow::Resul
     host.shutdown().await;
     result?;
     settled?;
-    let rows = reporter.finish();
+    let report = reporter.finish();
     if !arguments.place.json {
-        crate::report::print_end(&rows, config, begun.elapsed());
+        crate::report::print_end(&report, config, begun.elapsed());
     }
-    Ok(if rows.iter().any(Row::is_bad) {
-        Exit::SomeFailed
-    } else {
-        Exit::Fine
-    })
+    Ok(report.exit())
 }
 
 fn buckets(sources: &[Source]) -> Vec<ingest::Bucket> {

@@ -106,8 +106,7 @@ fn a_host_killed_after_any_commit_goes_on() {
     assert_eq!(expected["in/cut.png"].outcome, "failed");
     assert_eq!(dead_letters(&undisturbed), 2);
 
-    let mut killed = 0;
-    for commit in 1..MOST_COMMITS {
+    for (killed, commit) in (1..MOST_COMMITS).enumerate() {
         let place = prepared();
         let number = commit.to_string();
         let first = place.run_with(
@@ -120,7 +119,6 @@ fn a_host_killed_after_any_commit_goes_on() {
             return;
         }
         assert_eq!(first.code, -1, "killed, not ended: {}", first.stderr);
-        killed += 1;
         let resumed = place.run(&["process", "in", "--json"]);
         assert!(
             matches!(resumed.code, 0 | 3),

@@ -34,7 +34,7 @@ impl Slack {
         let shared = Arc::clone(&state);
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                serve(stream, &shared);
+                serve(&stream, &shared);
             }
         });
         Self { address, state }
@@ -57,8 +57,8 @@ impl Slack {
     }
 }
 
-fn serve(stream: TcpStream, state: &Mutex<State>) {
-    let mut reader = BufReader::new(&stream);
+fn serve(mut stream: &TcpStream, state: &Mutex<State>) {
+    let mut reader = BufReader::new(stream);
     let mut length = 0;
     loop {
         let mut line = String::new();
@@ -100,7 +100,7 @@ fn serve(stream: TcpStream, state: &Mutex<State>) {
     drop(state);
     let length = text.len();
     let _ = write!(
-        &stream,
+        stream,
         "HTTP/1.1 {status}\r\n{head}Content-Length: {length}\r\nConnection: close\r\n\r\n{text}"
     );
 }

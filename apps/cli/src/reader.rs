@@ -154,7 +154,7 @@ impl Reader {
     }
 
     /// An archived object; none if it is not there.
-    pub async fn object(&self, object: &ObjectRef) -> anyhow::Result<Option<Vec<u8>>> {
+    pub fn object(&self, object: &ObjectRef) -> anyhow::Result<Option<Vec<u8>>> {
         match std::fs::read(self.state.join("objects").join(&object.key)) {
             Ok(body) => Ok(Some(body)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),

@@ -102,7 +102,7 @@ async fn verify_execution(
         let EventData::HistoryArchived { archive, .. } = &event.data else {
             continue;
         };
-        if let Some((kind, message)) = verify_archive(reader, archive).await? {
+        if let Some((kind, message)) = verify_archive(reader, archive)? {
             result.damage.push(Damage {
                 execution: execution.to_owned(),
                 item: item.clone(),
@@ -114,11 +114,11 @@ async fn verify_execution(
     Ok(())
 }
 
-async fn verify_archive(
+fn verify_archive(
     reader: &Reader,
     archive: &ObjectRef,
 ) -> anyhow::Result<Option<(DamageKind, String)>> {
-    let Some(body) = reader.object(archive).await? else {
+    let Some(body) = reader.object(archive)? else {
         return Ok(Some((
             DamageKind::Absent,
             format!("the archived history {} is not there", archive.key),

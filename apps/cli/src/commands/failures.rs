@@ -222,15 +222,14 @@ fn without_duplicates(failures: impl Iterator<Item = Failure>) -> Vec<Failure> {
     let mut places = BTreeMap::<String, usize>::new();
     for failure in failures {
         let execution = failure.letter.execution.clone();
-        match places.get(&execution) {
-            Some(place) => single[*place].duplicates.push(failure.message_id),
-            None => {
-                if !execution.is_empty() {
-                    places.insert(execution, single.len());
-                }
-                single.push(failure);
-            }
+        if let Some(place) = places.get(&execution) {
+            single[*place].duplicates.push(failure.message_id);
+            continue;
         }
+        if !execution.is_empty() {
+            places.insert(execution, single.len());
+        }
+        single.push(failure);
     }
     single
 }

@@ -233,15 +233,11 @@ impl Host {
             .finish()
             .await
             .map_err(|error| anyhow::anyhow!("the alarms cannot be evaluated: {error}"))?;
-        match tokio::time::timeout(PATIENCE, self.until_empty(ALERTS)).await {
-            Ok(settled) => settled,
-            Err(_) => {
-                tracing::warn!(
-                    "the alert is not delivered yet: it is kept, and sent at the next start"
-                );
-                Ok(())
-            }
+        if let Ok(settled) = tokio::time::timeout(PATIENCE, self.until_empty(ALERTS)).await {
+            return settled;
         }
+        tracing::warn!("the alert is not delivered yet: it is kept, and sent at the next start");
+        Ok(())
     }
 
     async fn until_empty(&self, queue: &'static str) -> anyhow::Result<()> {

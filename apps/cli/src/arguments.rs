@@ -41,7 +41,7 @@ pub enum Command {
     Serve(ServeArguments),
     /// The timeline of an image or an execution
     History(HistoryArguments),
-    /// Check, query and export the record
+    /// Prove that the record was not altered
     Audit(AuditArguments),
     /// What failed, and doing it again
     Failures(FailuresArguments),

@@ -60,15 +60,34 @@ impl Source {
     }
 }
 
-/// Every file below a folder, without the hidden ones and the `excluded` folders.
-pub fn files_below(folder: &Path, excluded: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
+/// Every file below a folder, without the hidden ones and the `excluded` folders, and what could not
+/// be read.
+pub fn files_below(folder: &Path, excluded: &[PathBuf]) -> (Vec<PathBuf>, Vec<Problem>) {
     let excluded: Vec<PathBuf> = excluded
         .iter()
         .filter_map(|folder| folder.canonicalize().ok())
         .collect();
-    let mut files = Vec::new();
-    walk(folder, &excluded, &mut files)?;
-    Ok(files)
+    let (mut files, mut problems) = (Vec::new(), Vec::new());
+    walk(folder, &excluded, &mut files, &mut problems);
+    (files, problems)
+}
+
+/// A file or folder that cannot be sent anywhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// As it is shown to the person.
+    pub shown: String,
+    /// Why not.
+    pub cause: String,
+}
+
+/// What was found below some paths.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// The files.
+    pub sources: Vec<Source>,
+    /// What could not be read. The rest goes on without it.
+    pub problems: Vec<Problem>,
 }
 
 /// Every file below `paths`, sorted and once each. Hidden files and folders inside a folder are left
@@ -76,7 +95,7 @@ pub fn files_below(folder: &Path, excluded: &[PathBuf]) -> anyhow::Result<Vec<Pa
 ///
 /// A file below the working directory is in the bucket of the working directory; any other is in the
 /// bucket of `/`, so a key never names two files.
-pub fn sources(paths: &[PathBuf], excluded: &[PathBuf]) -> anyhow::Result<Vec<Source>> {
+pub fn sources(paths: &[PathBuf], excluded: &[PathBuf]) -> anyhow::Result<Found> {
     let here = std::env::current_dir()
         .and_then(|folder| folder.canonicalize())
         .context("the working directory cannot be read")?;
@@ -85,6 +104,7 @@ pub fn sources(paths: &[PathBuf], excluded: &[PathBuf]) -> anyhow::Result<Vec<So
         .filter_map(|folder| folder.canonicalize().ok())
         .collect();
     let mut files = Vec::new();
+    let mut problems = Vec::new();
     for path in paths {
         let whole = path.canonicalize().map_err(|error| {
             with_next_step(
@@ -93,7 +113,7 @@ pub fn sources(paths: &[PathBuf], excluded: &[PathBuf]) -> anyhow::Result<Vec<So
             )
         })?;
         if whole.is_dir() {
-            walk(&whole, &excluded, &mut files)?;
+            walk(&whole, &excluded, &mut files, &mut problems);
         } else {
             files.push(whole);
         }
@@ -102,26 +122,27 @@ pub fn sources(paths: &[PathBuf], excluded: &[PathBuf]) -> anyhow::Result<Vec<So
     files.dedup();
     let home = Bucket::of(&here);
     let outside = Bucket::of(Path::new("/"));
-    files
-        .into_iter()
-        .map(|path| source(path, &home, &outside))
-        .collect()
+    let mut sources = Vec::with_capacity(files.len());
+    for path in files {
+        match source(path, &home, &outside) {
+            Ok(source) => sources.push(source),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    Ok(Found { sources, problems })
 }
 
-fn source(path: PathBuf, home: &Bucket, outside: &Bucket) -> anyhow::Result<Source> {
+fn source(path: PathBuf, home: &Bucket, outside: &Bucket) -> Result<Source, Problem> {
     let (bucket, relative) = match path.strip_prefix(&home.root) {
         Ok(relative) => (home, relative),
         Err(_) => (outside, path.strip_prefix("/").unwrap_or(&path)),
     };
-    let key = relative
-        .to_str()
-        .ok_or_else(|| {
-            with_next_step(
-                format!("the name of {} is not Unicode", path.display()),
-                "rename the file: a key is a Unicode text",
-            )
-        })?
-        .to_owned();
+    let Some(key) = relative.to_str().map(str::to_owned) else {
+        return Err(Problem {
+            shown: path.display().to_string(),
+            cause: "its name is not Unicode, and a key is a Unicode text: rename it".to_owned(),
+        });
+    };
     let shown = if bucket == home {
         key.clone()
     } else {
@@ -135,21 +156,35 @@ fn source(path: PathBuf, home: &Bucket, outside: &Bucket) -> anyhow::Result<Sour
     })
 }
 
-fn walk(folder: &Path, excluded: &[PathBuf], files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
-    let entries = std::fs::read_dir(folder)
-        .with_context(|| format!("the folder {} cannot be read", folder.display()))?;
+fn walk(
+    folder: &Path,
+    excluded: &[PathBuf],
+    files: &mut Vec<PathBuf>,
+    problems: &mut Vec<Problem>,
+) {
+    let problem = |error: std::io::Error| Problem {
+        shown: folder.display().to_string(),
+        cause: format!("the folder cannot be read: {error}"),
+    };
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) => return problems.push(problem(error)),
+    };
     for entry in entries {
-        let entry =
-            entry.with_context(|| format!("the folder {} cannot be read", folder.display()))?;
-        let path = entry.path();
-        if entry.file_name().as_encoded_bytes().starts_with(b".") || excluded.contains(&path) {
+        let found =
+            entry.and_then(|entry| Ok((entry.path(), entry.file_name(), entry.file_type()?)));
+        let (path, name, kind) = match found {
+            Ok(found) => found,
+            Err(error) => {
+                problems.push(problem(error));
+                continue;
+            }
+        };
+        if name.as_encoded_bytes().starts_with(b".") || excluded.contains(&path) {
             continue;
         }
-        let kind = entry
-            .file_type()
-            .with_context(|| format!("{} cannot be read", path.display()))?;
         if kind.is_dir() {
-            walk(&path, excluded, files)?;
+            walk(&path, excluded, files, problems);
         } else if kind.is_file() {
             files.push(path);
         } else if kind.is_symlink()
@@ -160,7 +195,6 @@ fn walk(folder: &Path, excluded: &[PathBuf], files: &mut Vec<PathBuf>) -> anyhow
             files.push(target);
         }
     }
-    Ok(())
 }
 
 /// The image that a file is now: its version is the SHA-256 of its content.
@@ -301,12 +335,27 @@ mod tests {
         for name in ["a/1.jpg", "a/.hidden/2.jpg", ".3.jpg", "4.png", "out/5.png"] {
             std::fs::write(root.join(name), b"x").unwrap();
         }
-        let found = sources(&[root.clone(), root.join("4.png")], &[root.join("out")]).unwrap();
+        let found = sources(&[root.clone(), root.join("4.png")], &[root.join("out")])
+            .unwrap()
+            .sources;
         let keys: Vec<_> = found
             .iter()
             .map(|source| source.path.strip_prefix(&root).unwrap().to_owned())
             .collect();
         assert_eq!(keys, [PathBuf::from("4.png"), PathBuf::from("a/1.jpg")]);
         assert!(found.iter().all(|source| source.shown.starts_with('/')));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_name_that_is_not_unicode_stops_no_other() {
+        use std::os::unix::ffi::OsStrExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let odd = std::ffi::OsStr::from_bytes(b"a\xff.png");
+        std::fs::write(folder.path().join(odd), b"x").unwrap();
+        std::fs::write(folder.path().join("b.png"), b"x").unwrap();
+        let found = sources(&[folder.path().to_owned()], &[]).unwrap();
+        assert_eq!((found.sources.len(), found.problems.len()), (1, 1));
+        assert!(found.problems[0].cause.contains("Unicode"));
     }
 }

@@ -15,6 +15,7 @@ mod follow;
 mod host;
 mod ingest;
 mod reader;
+mod redrive;
 mod report;
 mod row;
 #[cfg(test)]
@@ -33,6 +34,7 @@ use crate::config::Config;
 use crate::exit::Exit;
 
 fn main() -> ExitCode {
+    end_quietly_on_a_closed_pipe();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
@@ -53,6 +55,19 @@ fn main() -> ExitCode {
             Exit::Error.into()
         }
     }
+}
+
+/// Who reads standard output may have seen enough (`safelight history … | head`): that is no error.
+/// `println!` panics then, which would print a trace; everything of ours is closed by that time.
+fn end_quietly_on_a_closed_pipe() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let text = panic.payload().downcast_ref::<String>();
+        if text.is_some_and(|text| text.starts_with("failed printing to stdout: Broken pipe")) {
+            std::process::exit(0);
+        }
+        report(panic);
+    }));
 }
 
 fn run(command: Command) -> anyhow::Result<Exit> {

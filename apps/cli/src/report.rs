@@ -18,6 +18,8 @@ pub struct Report {
     pub rows: Vec<Row>,
     /// How many ended how.
     pub counts: BTreeMap<RowOutcome, usize>,
+    /// How many that were finished before had not succeeded.
+    pub unchanged_bad: usize,
 }
 
 impl Report {
@@ -47,6 +49,9 @@ impl Report {
 
     fn add(&mut self, row: Row) {
         *self.counts.entry(row.outcome).or_default() += 1;
+        if row.outcome == RowOutcome::Unchanged && row.error.is_some() {
+            self.unchanged_bad += 1;
+        }
         let images = self.images();
         if images == terminal::MAX_ROWS + 1 {
             self.rows.retain(Row::is_bad);
@@ -128,19 +133,35 @@ pub fn print_end(report: &Report, config: &Config, elapsed: Duration) {
     }
     println!("\n{}", tally(report, elapsed));
     println!("  results   {}", config.out.display());
+    let place = state_flag(config);
     println!(
-        "  record    {}   (safelight history IMAGE, safelight audit verify)",
+        "  record    {}   (safelight history IMAGE{place}, safelight audit verify{place})",
         config.state_dir.display()
     );
     if report.bad() > 0 {
         println!(
-            "  failures  {}   (safelight failures list, safelight failures redrive --all)",
+            "  failures  {}   (safelight failures list{place})",
             report.bad()
         );
     }
     let unchanged = report.count(RowOutcome::Unchanged);
     if unchanged > 0 {
         println!("  unchanged {unchanged}   (--again processes them again)");
+    }
+    if report.unchanged_bad > 0 {
+        println!(
+            "  of these  {} had not succeeded   (safelight failures list{place})",
+            report.unchanged_bad
+        );
+    }
+}
+
+/// What a command needs to find the same state.
+fn state_flag(config: &Config) -> String {
+    if config.state_dir == Config::default().state_dir {
+        String::new()
+    } else {
+        format!(" --state-dir {}", config.state_dir.display())
     }
 }
 

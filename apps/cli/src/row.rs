@@ -110,6 +110,25 @@ impl Row {
         }
     }
 
+    /// The row of a file or folder that could not be read, so that no execution could be about it.
+    pub fn unreadable(shown: &str, cause: &str) -> Self {
+        Self {
+            image: shown.to_owned(),
+            execution: String::new(),
+            outcome: RowOutcome::Failed,
+            format: None,
+            bytes: 0,
+            width: None,
+            height: None,
+            branches: BTreeMap::new(),
+            error: Some(ErrorInfo::new(
+                safelight_schema::error_name::OBJECTS_FORBIDDEN.name,
+                cause,
+            )),
+            duration_ms: 0,
+        }
+    }
+
     /// Whether the exit code has to say so.
     pub fn is_bad(&self) -> bool {
         matches!(self.outcome, RowOutcome::Rejected | RowOutcome::Failed)

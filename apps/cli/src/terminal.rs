@@ -20,6 +20,9 @@ pub const MAX_BAD_ROWS: usize = 200;
 /// Reasons that are told apart below the table.
 const MAX_REASONS: usize = 40;
 
+/// Columns from which on the table of a run names branches and errors.
+const WIDE: usize = 136;
+
 /// Width of a table that goes into a pipe or a file.
 const PIPE_WIDTH: u16 = 140;
 
@@ -109,17 +112,29 @@ pub fn keep_whole(table: &mut Table, columns: &[usize]) {
     }
 }
 
-/// The table of a run.
+/// The table of a run. On a narrow terminal it counts branches instead of naming them, and leaves
+/// the names of errors to the reasons below it.
 pub fn rows_table(rows: &[Row]) -> Table {
     let mut table = table(&["Image", "Format", "Size", "Branches", "Time", "Outcome"]);
+    let width = usize::from(table.width().unwrap_or(PIPE_WIDTH));
+    let narrow = width < WIDE;
+    let image = if narrow {
+        width.saturating_sub(67).clamp(12, 44)
+    } else {
+        44
+    };
     for row in rows {
         table.add_row(vec![
-            Cell::new(shorten_path(&safe(&row.image), 44)),
+            Cell::new(shorten_path(&safe(&row.image), image)),
             Cell::new(format_of(row)),
             Cell::new(size(row.bytes)),
-            Cell::new(branches_of(row)),
+            Cell::new(if narrow {
+                branch_count(row)
+            } else {
+                branches_of(row)
+            }),
             Cell::new(span(row.duration_ms)),
-            outcome_of(row),
+            outcome_of(row, narrow),
         ]);
     }
     for column in [2, 4] {
@@ -127,8 +142,22 @@ pub fn rows_table(rows: &[Row]) -> Table {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    keep_whole(&mut table, &[0, 1, 2, 4, 5]);
+    keep_whole(
+        &mut table,
+        if narrow {
+            &[0, 1, 2, 3, 4, 5]
+        } else {
+            &[0, 1, 2, 4, 5]
+        },
+    );
     table
+}
+
+/// How many characters of an image's name a table of failures has room for.
+pub fn image_room(table: &Table) -> usize {
+    usize::from(table.width().unwrap_or(PIPE_WIDTH))
+        .saturating_sub(72)
+        .clamp(12, 44)
 }
 
 /// Why what did not succeed did not: the same reasons together, each with its images.
@@ -166,15 +195,33 @@ fn format_of(row: &Row) -> String {
     }
 }
 
+/// A sound image that no branch wanted is worth a word; for a rejected one there was no choice.
+fn no_branches(row: &Row) -> String {
+    if row.error.is_some() {
+        "–"
+    } else {
+        "none wanted it"
+    }
+    .into()
+}
+
+fn branch_count(row: &Row) -> String {
+    let all = row.branches.len();
+    let failed = row
+        .branches
+        .values()
+        .filter(|branch| branch.outcome != RowOutcome::Succeeded)
+        .count();
+    match (all, failed) {
+        (0, _) => "–".into(),
+        (_, 0) => format!("{all} done"),
+        _ => format!("✗ {failed} of {all}"),
+    }
+}
+
 fn branches_of(row: &Row) -> String {
     if row.branches.is_empty() {
-        // A sound image that no branch wanted is worth a word; for a rejected one there was no choice.
-        return if row.is_bad() {
-            "–"
-        } else {
-            "none wanted it"
-        }
-        .into();
+        return no_branches(row);
     }
     let names: Vec<String> = row
         .branches
@@ -187,7 +234,7 @@ fn branches_of(row: &Row) -> String {
     names.join(", ")
 }
 
-fn outcome_of(row: &Row) -> Cell {
+fn outcome_of(row: &Row, narrow: bool) -> Cell {
     let colour = match row.outcome {
         RowOutcome::Succeeded => Color::Green,
         RowOutcome::Rejected => Color::Yellow,
@@ -195,8 +242,8 @@ fn outcome_of(row: &Row) -> Cell {
         RowOutcome::Unchanged => Color::DarkGrey,
     };
     let text = match &row.error {
-        Some(error) => format!("{}: {}", row.outcome.name(), error.name),
-        None => row.outcome.name().to_owned(),
+        Some(error) if !narrow => format!("{}: {}", row.outcome.name(), error.name),
+        _ => row.outcome.name().to_owned(),
     };
     Cell::new(text).fg(colour)
 }

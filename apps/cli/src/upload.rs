@@ -34,6 +34,8 @@ pub struct Uploads {
     pub queue: SqliteQueue,
     /// Largest upload, bytes.
     pub max_bytes: u64,
+    /// The name it was told to listen as.
+    pub host: String,
     /// Bearer token, where one is asked for.
     pub token: Option<Secret>,
 }
@@ -43,6 +45,8 @@ pub struct Uploads {
 enum UploadError {
     #[error("a bearer token is needed: Authorization: Bearer <SAFELIGHT_TOKEN>")]
     Unauthorized,
+    #[error("the Host or Origin of the request is not this server")]
+    Foreign,
     #[error("there is no bucket '{0}'")]
     NoSuchBucket(String),
     #[error(
@@ -62,6 +66,7 @@ impl IntoResponse for UploadError {
         // The names are S3's, where S3 has one.
         let (status, name) = match &self {
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "AccessDenied"),
+            Self::Foreign => (StatusCode::FORBIDDEN, "AccessDenied"),
             Self::NoSuchBucket(_) => (StatusCode::NOT_FOUND, "NoSuchBucket"),
             Self::InvalidKey(_) => (StatusCode::BAD_REQUEST, "InvalidKey"),
             Self::EntityTooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "EntityTooLarge"),
@@ -87,6 +92,7 @@ async fn upload(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, UploadError> {
+    check_host(&uploads, &headers)?;
     authorize(&uploads, &headers)?;
     let Some(root) = uploads.buckets.get(&bucket) else {
         return Err(UploadError::NoSuchBucket(bucket));
@@ -117,6 +123,30 @@ async fn upload(
         "execution": key::execution_name(&image, now),
     });
     Ok((StatusCode::CREATED, Json(answer)).into_response())
+}
+
+/// A page of another site must not reach us through its visitor's browser (DNS rebinding): `Host`
+/// must be ours, and so must `Origin`, where a browser says one.
+fn check_host(uploads: &Uploads, headers: &HeaderMap) -> Result<(), UploadError> {
+    let text =
+        |name: header::HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+    let ours = |authority: &str| {
+        let host = authority
+            .rsplit_once(':')
+            .map_or(authority, |(host, _)| host);
+        ["localhost", "127.0.0.1", "[::1]"].contains(&host) || uploads.host == host
+    };
+    let host = text(header::HOST).unwrap_or("");
+    let origin = text(header::ORIGIN).map(|origin| {
+        origin
+            .split_once("://")
+            .map_or("?", |(_, authority)| authority)
+    });
+    if ours(host) && origin.is_none_or(ours) {
+        Ok(())
+    } else {
+        Err(UploadError::Foreign)
+    }
 }
 
 fn authorize(uploads: &Uploads, headers: &HeaderMap) -> Result<(), UploadError> {

@@ -4,7 +4,7 @@
 //! two looks, [`LOOK`] apart, and it is not younger than that. Hidden files are left alone, so a
 //! writer may also write `.name` and rename it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
@@ -29,21 +29,22 @@ struct Seen {
 /// Looks at the folders for ever.
 pub async fn run(host: &Host, buckets: Vec<Bucket>, config: &Config) -> anyhow::Result<()> {
     let mut seen = HashMap::<PathBuf, Seen>::new();
+    let mut told = HashSet::<String>::new();
     let mut ticks = tokio::time::interval(LOOK);
     let excluded = [config.out.clone(), config.state_dir.clone()];
     loop {
         ticks.tick().await;
         for bucket in &buckets {
             let (root, excluded) = (bucket.root.clone(), excluded.clone());
-            let files =
+            let found =
                 tokio::task::spawn_blocking(move || ingest::files_below(&root, &excluded)).await?;
-            let files = match files {
-                Ok(files) => files,
-                Err(error) => {
-                    tracing::error!(bucket = bucket.name, "the folder cannot be read: {error:#}");
-                    continue;
+            let (files, problems) = found;
+            for problem in problems {
+                // Once is enough: it is looked at every second.
+                if told.insert(problem.shown.clone()) {
+                    tracing::warn!(path = problem.shown, "passed over: {}", problem.cause);
                 }
-            };
+            }
             for path in files {
                 if is_settled(&path, &mut seen) {
                     take(host, bucket, path.clone()).await?;

@@ -5,7 +5,7 @@ use std::io::{IsTerminal as _, Write as _};
 
 use chrono::Utc;
 use safelight_local::Browsed;
-use safelight_schema::{DeadLetter, Draft, EventData, FailureClass, Lane, key};
+use safelight_schema::{DeadLetter, Draft, EventData, FailureClass, Lane};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
@@ -17,6 +17,7 @@ use crate::failure::with_next_step;
 use crate::follow::Follower;
 use crate::host::{Access, DEAD_LETTERS, INGEST};
 use crate::reader::Reader;
+use crate::redrive::RedriveNames;
 use crate::report::Reporter;
 use crate::row::Row;
 use crate::terminal;
@@ -30,14 +31,18 @@ pub struct Failure {
     pub since: String,
     /// What `fail` or `start` said of it.
     pub letter: DeadLetter,
+    /// Names of its errors: the execution's own, and those of its branches.
+    pub errors: Vec<String>,
     /// Ids of further messages about the same execution: a queue delivers at least once.
     pub duplicates: Vec<String>,
 }
 
 impl Failure {
     fn of(message: Browsed) -> Self {
+        let letter = DeadLetter::read(&message.body, &message.id, message.sent);
         Self {
-            letter: DeadLetter::read(&message.body, &message.id, message.sent),
+            errors: vec![letter.error.name.clone()],
+            letter,
             since: safelight_schema::time::format(&message.sent),
             message_id: message.id,
             duplicates: Vec::new(),
@@ -61,7 +66,7 @@ impl Failure {
             && selection
                 .error
                 .as_ref()
-                .is_none_or(|error| *error == letter.error.name)
+                .is_none_or(|error| self.errors.contains(error))
             && selection
                 .branch
                 .as_ref()
@@ -126,6 +131,7 @@ fn print(failures: &[Failure], json: bool) -> anyhow::Result<()> {
         return Ok(());
     }
     let mut table = terminal::table(&["Since", "Image", "Error", "Branches"]);
+    let room = terminal::image_room(&table);
     for failure in failures {
         let letter = &failure.letter;
         table.add_row(vec![
@@ -133,7 +139,7 @@ fn print(failures: &[Failure], json: bool) -> anyhow::Result<()> {
             match letter.class {
                 FailureClass::Start => format!("(message {})", failure.message_id),
                 FailureClass::Failed | FailureClass::Rejected => {
-                    terminal::shorten_path(&terminal::safe(&letter.image.key), 44)
+                    terminal::shorten_path(&terminal::safe(&letter.image.key), room)
                 }
             },
             letter.error.name.clone(),
@@ -208,11 +214,22 @@ async fn select(selection: &Selection, config: &Config) -> anyhow::Result<Vec<Fa
     let executions = executions_of(selection.image.as_deref(), config).await;
     let reader = Reader::open(config)?;
     let messages = reader.browse(DEAD_LETTERS).await?;
-    let chosen = messages
-        .into_iter()
-        .map(Failure::of)
-        .filter(|failure| failure.matches(selection, &executions));
-    Ok(without_duplicates(chosen))
+    let mut chosen = Vec::new();
+    for message in messages {
+        let mut failure = Failure::of(message);
+        if let Some(summary) = reader.record().summary(&failure.letter.execution).await? {
+            let branches = summary.branches.into_values();
+            failure
+                .errors
+                .extend(branches.filter_map(|branch| Some(branch.error?.name)));
+            failure.errors.sort();
+            failure.errors.dedup();
+        }
+        if failure.matches(selection, &executions) {
+            chosen.push(failure);
+        }
+    }
+    Ok(without_duplicates(chosen.into_iter()))
 }
 
 /// One failure an execution: `fail` may have died between sending a letter and recording that, and
@@ -305,9 +322,10 @@ async fn redrive(
     let access = Access::open(config).await?;
     let begun = std::time::Instant::now();
     let mut reporter = Reporter::new(place.json, failures.len() as u64);
+    let mut names = RedriveNames::default();
     let mut follower = access.host().map(Follower::new);
     for failure in failures {
-        let started = redrive_one(&access, &failure, reason).await?;
+        let started = redrive_one(&access, &failure, reason, &mut names).await?;
         if let (Some(follower), Some((execution, shown))) = (&mut follower, started) {
             follower.follow(execution, shown).await?;
         }
@@ -336,6 +354,7 @@ async fn redrive_one(
     access: &Access,
     failure: &Failure,
     reason: &str,
+    names: &mut RedriveNames,
 ) -> anyhow::Result<Option<(String, String)>> {
     let letter = &failure.letter;
     let started = if let Some(raw) = &letter.raw {
@@ -345,7 +364,7 @@ async fn redrive_one(
             .await?;
         None
     } else {
-        let execution = key::redrive_name(&letter.execution, Utc::now());
+        let execution = names.next(access.record(), &letter.execution).await?;
         let mut input = json!({ "image": letter.image, "redriveOf": letter.execution });
         if !letter.branches.is_empty() {
             input["only"] = json!(letter.branches);
@@ -446,6 +465,7 @@ mod tests {
         Failure {
             message_id: id.into(),
             since: String::new(),
+            errors: vec![letter.error.name.clone()],
             letter,
             duplicates: Vec::new(),
         }

@@ -18,6 +18,7 @@ use crate::failure::OrNextStep as _;
 use crate::follow::Follower;
 use crate::host::{Host, INGEST, Role};
 use crate::ingest::{self, Source};
+use crate::redrive::RedriveNames;
 use crate::report::Reporter;
 use crate::row::Row;
 
@@ -34,8 +35,15 @@ pub async fn run(arguments: &ProcessArguments, config: &Config) -> anyhow::Resul
         &arguments.paths,
         &[config.out.clone(), config.state_dir.clone()],
     )?;
-    let mut reporter = Reporter::new(arguments.place.json, sources.len() as u64);
+    let ingest::Found { sources, problems } = sources;
+    let mut reporter = Reporter::new(
+        arguments.place.json,
+        (sources.len() + problems.len()) as u64,
+    );
     let host = Host::start(config, Role::Batch, buckets(&sources)).await?;
+    for problem in problems {
+        reporter.row(Row::unreadable(&problem.shown, &problem.cause))?;
+    }
     let result = drive(&host, sources, arguments.again, config, &mut reporter).await;
     let settled = if result.is_ok() {
         host.settle_alarms().await
@@ -82,12 +90,13 @@ async fn drive(
     let results = config.out.display().to_string();
     let interrupted = crate::host::interrupted();
     tokio::pin!(interrupted);
+    let mut names = RedriveNames::default();
     let mut open = true;
     while open || !follower.is_empty() {
         tokio::select! {
             next = hashed.recv(), if open => match next {
                 Some((source, image)) => {
-                    match plan(host, &image, again, &queued, &config.out).await? {
+                    match plan(host, &image, again, &queued, &config.out, &mut names).await? {
                         Plan::Unchanged(summary) => reporter.row(Row::of(&summary, &source.shown, &results, true))?,
                         Plan::Follow(execution) => follower.follow(execution, source.shown).await?,
                         Plan::Start { execution, body } => {
@@ -134,6 +143,7 @@ async fn plan(
     again: bool,
     queued: &HashMap<String, String>,
     out: &Path,
+    names: &mut RedriveNames,
 ) -> anyhow::Result<Plan> {
     if let Some(execution) = queued.get(&key::image_digest(image)) {
         return Ok(Plan::Follow(execution.clone()));
@@ -150,7 +160,7 @@ async fn plan(
             Ok(Plan::Unchanged(Box::new(summary)))
         }
         Some((execution, Some(_))) => {
-            let again = key::redrive_name(&execution, now);
+            let again = names.next(&host.record, &execution).await?;
             let input = json!({ "image": image, "redriveOf": execution });
             Ok(Plan::Start {
                 body: json!({ "redrive": { "execution": again, "input": input } }).to_string(),

@@ -489,6 +489,7 @@ async fn listen(
         objects: objects.clone(),
         queue: queue.clone(),
         max_bytes: config.serve.max_upload_bytes,
+        host: host.to_owned(),
         token,
     };
     let router = safelight_api::router(engine.clone(), options).merge(upload::router(uploads));

@@ -34,6 +34,8 @@ fn what_fails_is_listed_shown_and_dropped() {
     assert_eq!(letter["image"]["key"], "in/cut.png");
     assert_eq!(letter["class"], "failed");
     assert_eq!(failures(&place, &["--error", "Image.Unsupported"]).len(), 1);
+    // The execution ended with Branches.Failed; its branches with this.
+    assert_eq!(failures(&place, &["--error", "Image.Truncated"]).len(), 1);
     assert_eq!(failures(&place, &["--image", "in/text.jpg"]).len(), 1);
 
     let execution = letter["execution"].as_str().unwrap();

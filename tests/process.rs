@@ -98,6 +98,23 @@ fn a_finished_folder_is_unchanged_until_again() {
 }
 
 #[test]
+fn two_runs_in_one_second_are_two_executions() {
+    let place = Place::new();
+    place.write("a.png", png(12, 12, 1));
+    place.run(&["process", "a.png"]).expect(0);
+    let mut executions = std::collections::BTreeSet::new();
+    for _ in 0..3 {
+        let again = place
+            .run(&["process", "a.png", "--again", "--json"])
+            .expect(0);
+        executions.insert(again.lines()[0]["execution"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(executions.len(), 3, "{executions:?}");
+    let verified = place.run(&["audit", "verify", "--json"]).expect(0).lines();
+    assert_eq!(verified[0]["executions"], 4);
+}
+
+#[test]
 fn equal_names_in_two_folders_are_two_images() {
     let (place, left, right) = (Place::new(), Place::new(), Place::new());
     let left = left.write("x/a.png", png(20, 20, 1));

@@ -135,6 +135,9 @@ fn an_upload_is_kept_and_processed() {
     assert_eq!(answer["key"], "a b/한+.png");
     until("the upload", || closed(&place, "uploads/a b/한+.png"));
     assert_eq!(server.put("/nowhere/a.png", b"x").0, 404);
+    // A page of another site, in its visitor's browser.
+    let foreign = "PUT /uploads/b.png HTTP/1.1\r\nOrigin: http://elsewhere.example\r\n";
+    assert_eq!(server.request(foreign, b"x").0, 403);
     assert_eq!(server.put("/uploads/../a.png", b"x").0, 400);
     assert_eq!(server.put("/uploads/%2e%2e/a.png", b"x").0, 400);
     let (status, answer) = server.put("/uploads/large.png", &vec![0; 100_001]);

@@ -134,7 +134,7 @@ fn a_host_killed_after_any_commit_goes_on() {
 }
 
 #[test]
-fn a_worker_that_dies_hangs_or_leaks_is_named_and_the_rest_goes_on() {
+fn a_worker_that_dies_or_leaks_is_named_and_the_rest_goes_on() {
     let place = Place::new();
     for seed in 0..4 {
         place.write(&format!("in/{seed}.png"), png(32, 32, seed));

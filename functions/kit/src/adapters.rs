@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use safelight_ports::{Labels, Objects, Queue, Record};
+use safelight_ports::{Labels, Objects, Presign, Queue, Record};
 use safelight_schema::error_name;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -26,6 +26,8 @@ pub struct Adapters {
     pub queue: Arc<dyn Queue>,
     /// Object storage.
     pub objects: Arc<dyn Objects>,
+    /// What gives leave to put objects, for `upload`.
+    pub presign: Option<Arc<dyn Presign>>,
     /// A label service, where one is configured.
     pub labels: Option<Arc<dyn Labels>>,
     /// The Step Functions API, for the functions that start or read executions.
@@ -45,6 +47,7 @@ impl Adapters {
             record,
             queue,
             objects,
+            presign: None,
             labels: None,
             workflow: None,
             clock: Arc::new(SystemClock),

@@ -14,10 +14,12 @@
 pub mod conformance;
 pub mod labels;
 pub mod objects;
+pub mod presign;
 pub mod queue;
 pub mod record;
 
 pub use labels::{LabelError, Labels};
 pub use objects::{ObjectHead, ObjectMeta, Objects, ObjectsError, WriteCondition, Written};
+pub use presign::{Leave, Presign};
 pub use queue::{Depth, Message, Queue, QueueError};
 pub use record::{Claim, Page, PointerItem, Record, RecordError};

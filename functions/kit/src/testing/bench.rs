@@ -104,6 +104,7 @@ impl Bench {
             self.queue.clone(),
             self.objects.clone(),
         );
+        adapters.presign = Some(self.objects.clone());
         adapters.clock = self.clock.clone();
         adapters.function_version = "test".into();
         adapters

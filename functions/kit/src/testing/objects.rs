@@ -5,7 +5,9 @@ use std::ops::Range;
 use std::sync::Mutex;
 
 use async_trait::async_trait;
-use safelight_ports::{ObjectHead, ObjectMeta, Objects, ObjectsError, WriteCondition, Written};
+use safelight_ports::{
+    Leave, ObjectHead, ObjectMeta, Objects, ObjectsError, Presign, WriteCondition, Written,
+};
 use safelight_schema::ImageRef;
 use safelight_schema::chain::sha256_hex;
 
@@ -175,5 +177,26 @@ impl Objects for MemoryObjects {
         let mut objects = self.objects.lock().unwrap();
         objects.remove(&(bucket.into(), key.into()));
         Ok(())
+    }
+}
+
+#[async_trait]
+impl Presign for MemoryObjects {
+    async fn put(
+        &self,
+        bucket: &str,
+        key: &str,
+        bytes: u64,
+        media_type: &str,
+        valid: chrono::Duration,
+    ) -> Result<Leave, ObjectsError> {
+        self.check()?;
+        Ok(Leave {
+            url: format!("memory://{bucket}/{key}?expires={}", valid.num_seconds()),
+            headers: BTreeMap::from([
+                ("content-length".to_owned(), bytes.to_string()),
+                ("content-type".to_owned(), media_type.to_owned()),
+            ]),
+        })
     }
 }

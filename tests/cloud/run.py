@@ -1,0 +1,27 @@
+#!/usr/bin/env python3
+"""The pipeline on AWS, without an account: `run.py` runs every part, `run.py checks` one.
+
+A part that this machine cannot run is named as skipped. Needs Python 3.10 or newer; terraform and its provider for
+most of it; makes what else it needs below target/cloud.
+"""
+
+import sys
+
+import checks
+from report import Report
+
+PARTS = {"checks": checks.run}
+
+
+def main(arguments):
+    unknown = [name for name in arguments if name not in PARTS]
+    if unknown:
+        sys.exit(f"there is no part {unknown[0]}: {', '.join(PARTS)}")
+    report = Report()
+    for name in arguments or PARTS:
+        PARTS[name](report)
+    return report.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

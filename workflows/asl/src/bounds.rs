@@ -43,8 +43,14 @@ pub(crate) fn within_small_limits(args: &[JValue]) -> Result<JValue, EvaluatorEr
     measured(args, SMALL_BYTES)
 }
 
-/// `WITHIN_FEW_ITEMS`, as a function of the evaluator.
+/// `WITHIN_FEW_ITEMS`, as a function of the evaluator. What is piped may be a function: then the pipe
+/// makes a function of the two, and nobody measures what that is called with.
 pub(crate) fn within_few_items(args: &[JValue]) -> Result<JValue, EvaluatorError> {
+    if let Some(JValue::Lambda(_) | JValue::Builtin { .. }) = args.first() {
+        return Err(EvaluatorError::EvaluationError(
+            "T2006: A function that ends in $distinct cannot be made: call $distinct itself".into(),
+        ));
+    }
     if let Some(JValue::Array(items)) = args.first()
         && items.len() > FEW_ITEMS
     {
@@ -170,6 +176,7 @@ fn wrap_repeated(args: &mut [AstNode], repeated: usize) {
 fn wrap(node: &mut AstNode, function: &str) {
     // A text that stands in the expression is small unless it is repeated.
     let short = |text: &str| function == WITHIN_LIMITS || text.len() <= SMALL_BYTES;
+    let is_function = matches!(node, AstNode::Lambda { .. } | AstNode::Transform { .. });
     if matches!(node, AstNode::String(text) if short(text))
         || matches!(
             node,
@@ -179,9 +186,8 @@ fn wrap(node: &mut AstNode, function: &str) {
                 | AstNode::Undefined
                 | AstNode::Placeholder
                 | AstNode::Regex { .. }
-                | AstNode::Lambda { .. }
-                | AstNode::Transform { .. }
         )
+        || (is_function && function != WITHIN_FEW_ITEMS)
         || matches!(node, AstNode::Function { name, .. } if name == WITHIN_LIMITS && function == WITHIN_LIMITS)
     {
         return;

@@ -113,6 +113,12 @@ fn scan(source: &str) -> Result<References, String> {
         };
         match name.as_str() {
             "eval" => return Err("the function $eval is not supported".to_owned()),
+            "distinct" if !is_called(&tokens, at) => {
+                return Err(
+                    "the function $distinct has to be called, as in $distinct(…): as a value its work has no bound"
+                        .to_owned(),
+                );
+            }
             "states" => references.note_states(&tokens[at + 1..]),
             _ => {
                 if !references.variables.contains(name) {
@@ -122,6 +128,16 @@ fn scan(source: &str) -> Result<References, String> {
         }
     }
     Ok(references)
+}
+
+/// Whether the function at `at` is called there, with arguments that are known there: `$f(…)` or
+/// `… ~> $f`, and not `$f(?)`.
+fn is_called(tokens: &[Token], at: usize) -> bool {
+    match &tokens[at + 1..] {
+        [Token::LeftParen, Token::Question, ..] => false,
+        [Token::LeftParen, ..] => true,
+        _ => at > 0 && tokens[at - 1] == Token::TildeArrow,
+    }
 }
 
 impl References {
@@ -163,6 +179,27 @@ mod tests {
             assert!(Expression::parse(text).is_err(), "{text}");
         }
         assert!(Expression::parse("'$eval'").is_ok());
+    }
+
+    #[test]
+    fn refuses_distinct_where_it_is_a_value() {
+        for text in [
+            "$map([[1]], $distinct)",
+            "($d := $distinct; $d([1]))",
+            "($distinct)([1])",
+            "$distinct(?)([1])",
+            "[$distinct]",
+        ] {
+            assert!(Expression::parse(text).is_err(), "{text}");
+        }
+        for text in [
+            "$distinct([1, 1])",
+            "[1, 1] ~> $distinct",
+            "[1, 1] ~> $distinct()",
+            "$map([[1]], function($x) {$distinct($x)})",
+        ] {
+            assert!(Expression::parse(text).is_ok(), "{text}");
+        }
     }
 
     #[test]

@@ -236,6 +236,15 @@ fn what_the_library_does_in_one_step_is_bounded() {
         };
         assert!(message.contains("D2015"), "{source:.60}: {message}");
     }
+    // A function of which nobody would see the argument.
+    for source in [
+        "($f := $reverse ~> $distinct; $f([1..99999]))",
+        "($f := function($x) {$x} ~> $distinct; $f([1..99999]))",
+        "$map([[1..99999]], $reverse ~> $distinct)",
+    ] {
+        let error = evaluate(source).unwrap_err();
+        assert!(error.to_string().contains("$distinct"), "{source}: {error}");
+    }
     assert_eq!(evaluate("$distinct([1, 2, 1])").unwrap(), json!([1, 2]));
     assert_eq!(evaluate("$distinct([3, 3])").unwrap(), json!([3]));
     assert_eq!(

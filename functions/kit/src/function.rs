@@ -41,6 +41,13 @@ impl Function {
             Place::Queue => None,
         }
     }
+
+    /// Reads the settings as the function would, without anything for it to work with: a branch's
+    /// settings are checked before its first image. `has_labels` is whether the host has a label
+    /// service.
+    pub fn check(&self, settings: Value, has_labels: bool) -> Result<(), FunctionError> {
+        (self.build)(crate::nowhere::adapters(settings, has_labels)).map(drop)
+    }
 }
 
 /// What is known of an invocation beside its event.

@@ -30,6 +30,7 @@ pub mod testing;
 mod adapters;
 mod error;
 mod function;
+mod nowhere;
 mod run;
 
 pub use adapters::Adapters;

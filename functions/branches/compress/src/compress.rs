@@ -113,18 +113,26 @@ pub fn run(
     settings: &Settings,
     limits: &Limits,
 ) -> Result<Outcome, BranchError> {
-    for (name, quality) in [
-        ("jpeg_quality", settings.jpeg_quality),
-        ("webp_quality", settings.webp_quality),
-    ] {
-        if !(1..=100).contains(&quality) {
-            return Err(BranchError::Settings(format!(
-                "{name} is {quality}: it has to be 1 to 100"
-            )));
-        }
-    }
+    settings.check()?;
     let candidate = candidate(bytes, format, *settings, limits)?;
     Ok(smaller_of(bytes, format, candidate))
+}
+
+impl Settings {
+    /// Refuses what is out of its range.
+    pub fn check(&self) -> Result<(), BranchError> {
+        for (name, quality) in [
+            ("jpeg_quality", self.jpeg_quality),
+            ("webp_quality", self.webp_quality),
+        ] {
+            if !(1..=100).contains(&quality) {
+                return Err(BranchError::Settings(format!(
+                    "{name} is {quality}: it has to be 1 to 100"
+                )));
+            }
+        }
+        Ok(())
+    }
 }
 
 fn candidate(

@@ -17,7 +17,10 @@ pub const FUNCTION: Function = Function {
 };
 
 fn build(adapters: Adapters) -> Result<Box<dyn Handler>, FunctionError> {
-    let (common, settings) = branch::settings(&adapters, NAME)?;
+    let (common, settings): (Common, Settings) = branch::settings(&adapters, NAME)?;
+    settings
+        .check()
+        .map_err(|error| FunctionError::named(error.name(), error.to_string()))?;
     Ok(branch::handler(
         NAME,
         adapters,

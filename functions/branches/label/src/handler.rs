@@ -65,8 +65,23 @@ impl Default for BranchSettings {
     }
 }
 
+impl BranchSettings {
+    /// The settings of the provider `properties`.
+    const fn properties(&self) -> properties::Settings {
+        properties::Settings {
+            min_confidence: self.min_confidence,
+            max_labels: self.max_labels,
+            max_dominant_colors: self.max_dominant_colors,
+        }
+    }
+}
+
 fn build(adapters: Adapters) -> Result<Box<dyn Handler>, FunctionError> {
     let (common, settings): (Common, BranchSettings) = branch::settings(&adapters, NAME)?;
+    settings
+        .properties()
+        .check()
+        .map_err(|error| FunctionError::named(error.name(), error.to_string()))?;
     let service = match settings.provider {
         Provider::Properties => None,
         Provider::Rekognition => Some(adapters.labels.clone().ok_or_else(|| {
@@ -113,11 +128,7 @@ impl Label {
             max_bytes: u64::from(self.common.max_decoded_mb) << 20,
             max_frames: self.common.max_frames,
         };
-        let settings = properties::Settings {
-            min_confidence: self.settings.min_confidence,
-            max_labels: self.settings.max_labels,
-            max_dominant_colors: self.settings.max_dominant_colors,
-        };
+        let settings = self.settings.properties();
         let outcome = properties::run(&picture.bytes, picture.facts.format, &settings, &limits)
             .map_err(|error| FunctionError::named(error.name(), error.to_string()))?;
         let artifacts = outcome.outputs.into_iter().map(|output| Artifact {

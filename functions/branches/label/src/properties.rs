@@ -77,6 +77,25 @@ pub struct Outcome {
     pub details: Details,
 }
 
+impl Settings {
+    /// Refuses what is out of its range.
+    pub fn check(&self) -> Result<(), BranchError> {
+        if !(0.0..=100.0).contains(&self.min_confidence) {
+            return Err(BranchError::Settings(format!(
+                "min_confidence is {}: it has to be 0 to 100",
+                self.min_confidence
+            )));
+        }
+        if !(1..=12).contains(&self.max_dominant_colors) {
+            return Err(BranchError::Settings(format!(
+                "max_dominant_colors is {}: it has to be 1 to 12",
+                self.max_dominant_colors
+            )));
+        }
+        Ok(())
+    }
+}
+
 /// Labels an image by its pixels.
 pub fn run(
     bytes: &[u8],
@@ -84,18 +103,7 @@ pub fn run(
     settings: &Settings,
     limits: &Limits,
 ) -> Result<Outcome, BranchError> {
-    if !(0.0..=100.0).contains(&settings.min_confidence) {
-        return Err(BranchError::Settings(format!(
-            "min_confidence is {}: it has to be 0 to 100",
-            settings.min_confidence
-        )));
-    }
-    if !(1..=12).contains(&settings.max_dominant_colors) {
-        return Err(BranchError::Settings(format!(
-            "max_dominant_colors is {}: it has to be 1 to 12",
-            settings.max_dominant_colors
-        )));
-    }
+    settings.check()?;
     let small = Small::of(decode_stored(bytes, format, limits)?)?;
     let response = answer(&small, settings);
     let mut json =

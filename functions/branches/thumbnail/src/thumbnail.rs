@@ -113,7 +113,7 @@ pub fn run(
     settings: &Settings,
     limits: &Limits,
 ) -> Result<Outcome, BranchError> {
-    check(settings)?;
+    settings.check()?;
     let decoded = decode_stored(bytes, format, limits)?;
     if decoded.source.animated && settings.animated == Animated::Keep {
         drop(decoded);
@@ -122,20 +122,23 @@ pub fn run(
     Ok(still(decoded, settings)?)
 }
 
-fn check(settings: &Settings) -> Result<(), BranchError> {
-    if !(settings.scale > 0.0 && settings.scale <= 1.0) {
-        return Err(BranchError::Settings(format!(
-            "scale is {}: it has to be above 0 and at most 1",
-            settings.scale
-        )));
+impl Settings {
+    /// Refuses what is out of its range.
+    pub fn check(&self) -> Result<(), BranchError> {
+        if !(self.scale > 0.0 && self.scale <= 1.0) {
+            return Err(BranchError::Settings(format!(
+                "scale is {}: it has to be above 0 and at most 1",
+                self.scale
+            )));
+        }
+        if !(1..=100).contains(&self.quality) {
+            return Err(BranchError::Settings(format!(
+                "quality is {}: it has to be 1 to 100",
+                self.quality
+            )));
+        }
+        Ok(())
     }
-    if !(1..=100).contains(&settings.quality) {
-        return Err(BranchError::Settings(format!(
-            "quality is {}: it has to be 1 to 100",
-            settings.quality
-        )));
-    }
-    Ok(())
 }
 
 /// Invariant 1.

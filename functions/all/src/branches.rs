@@ -16,3 +16,8 @@ pub static MANIFESTS: &[(&str, &str)] = &[
     ("label", include_str!("../../branches/label/branch.json")),
     ("thumbnail", include_str!("../../branches/thumbnail/branch.json")),
 ];
+
+/// The name and the `states.asl.json` of every branch that has one, by name.
+#[rustfmt::skip]
+pub static STATES: &[(&str, &str)] = &[
+];

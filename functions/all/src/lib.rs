@@ -13,6 +13,8 @@ mod branches;
 use safelight_kit::Function;
 use safelight_schema::Manifest;
 
+pub use safelight_fail::cause::readable;
+
 /// The functions that are no branch's.
 static OWN: &[Function] = &[
     safelight_start::FUNCTION,
@@ -65,6 +67,12 @@ pub fn manifests() -> Result<Vec<Manifest>, ManifestError> {
             Ok(manifest)
         })
         .collect()
+}
+
+/// The states of a branch that is more than one task.
+pub fn states(branch: &str) -> Option<&'static str> {
+    let found = branches::STATES.iter().find(|(name, _)| *name == branch);
+    found.map(|(_, states)| *states)
 }
 
 #[cfg(test)]

@@ -23,6 +23,59 @@ pub fn text(definition: &Value) -> String {
     list
 }
 
+/// A state of a definition, and where it leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    /// Its name.
+    pub state: String,
+    /// Its type, such as `Choice`.
+    pub kind: String,
+    /// The Map or Parallel state that it is in; none at the top.
+    pub inside: Option<String>,
+    /// Whether its flow starts with it.
+    pub starts: bool,
+    /// Where it leads.
+    pub ways: Vec<Way>,
+}
+
+/// A way from one state to another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Way {
+    /// The state that it leads to.
+    pub to: String,
+    /// When it is taken: a condition, `otherwise`, or `error` and names; none where it is the only one.
+    pub when: Option<String>,
+}
+
+/// The definition as data: every state, those of an inner flow after the state that holds it.
+pub fn nodes(definition: &Value) -> Vec<Node> {
+    let mut nodes = Vec::new();
+    if let Some(flow) = definition.as_object() {
+        collect(flow, None, &mut nodes);
+    }
+    nodes
+}
+
+fn collect(flow: &Map<String, Value>, inside: Option<&str>, nodes: &mut Vec<Node>) {
+    let start = flow.get("StartAt").and_then(Value::as_str);
+    for (name, state) in states_of(flow) {
+        let ways = transitions(state).into_iter().map(|(when, to)| Way {
+            to: to.to_owned(),
+            when,
+        });
+        nodes.push(Node {
+            state: name.clone(),
+            kind: kind_of(state).to_owned(),
+            inside: inside.map(str::to_owned),
+            starts: start == Some(name.as_str()),
+            ways: ways.collect(),
+        });
+        for inner in inner_flows(state) {
+            collect(inner, Some(name), nodes);
+        }
+    }
+}
+
 /// Where a state leads, and by what: `None` is the ordinary way.
 fn transitions(state: &Map<String, Value>) -> Vec<(Option<String>, &str)> {
     let mut ways = Vec::new();
@@ -222,6 +275,26 @@ mod tests {
     s0 --> s3
     s0 -.-> s4
 "#
+        );
+    }
+
+    #[test]
+    fn data_has_every_state_and_every_way() {
+        let nodes = nodes(&definition());
+        let names: Vec<&str> = nodes.iter().map(|node| node.state.as_str()).collect();
+        assert_eq!(names, ["Each", "a/Run", "a/End", "Done", "Bad \"end\""]);
+        assert!(nodes[0].starts && nodes[1].starts && !nodes[2].starts);
+        assert_eq!(nodes[1].inside.as_deref(), Some("Each"));
+        let way = |to: &str, when: Option<&str>| Way {
+            to: to.into(),
+            when: when.map(Into::into),
+        };
+        assert_eq!(
+            nodes[0].ways,
+            [
+                way("Done", None),
+                way("Bad \"end\"", Some("error States.ALL"))
+            ]
         );
     }
 

@@ -248,6 +248,19 @@ fn branches_source(folders: &[BranchFolder]) -> String {
             folder.name()
         );
     }
+    source.push_str(
+        "];\n\n\
+         /// The name and the `states.asl.json` of every branch that has one, by name.\n\
+         #[rustfmt::skip]\n\
+         pub static STATES: &[(&str, &str)] = &[\n",
+    );
+    for folder in folders.iter().filter(|folder| folder.states.is_some()) {
+        let _ = writeln!(
+            source,
+            "    (\"{0}\", include_str!(\"../../branches/{0}/states.asl.json\")),",
+            folder.name()
+        );
+    }
     source.push_str("];\n");
     source
 }

@@ -254,3 +254,25 @@ fn history_events(archive: &Value) -> Vec<Value> {
         .unwrap()
         .clone()
 }
+
+#[test]
+fn a_database_that_cannot_be_read_does_not_verify_and_says_what_helps() {
+    let (place, _) = recorded();
+    std::fs::write(
+        place.join(".safelight/safelight.db"),
+        "no database".repeat(1_000),
+    )
+    .unwrap();
+    let answer = place.run(&["audit", "verify", "--json"]).expect(4);
+    assert_eq!(answer.lines()[0]["damage"][0]["item"], "safelight.db");
+    let others = [
+        answer.stderr,
+        place.run(&["history", "a.png"]).expect(1).stderr,
+        place.run(&["process", "a.png"]).expect(1).stderr,
+        place.run(&["doctor"]).expect(1).stdout,
+    ];
+    for said in others {
+        let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(said.contains("restore .safelight/safelight.db"), "{said}");
+    }
+}

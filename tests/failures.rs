@@ -43,7 +43,7 @@ fn what_fails_is_listed_shown_and_dropped() {
     for text in ["in/cut.png", execution, "safelight failures redrive"] {
         assert!(shown.stdout.contains(text), "{}", shown.stdout);
     }
-    place.run(&["failures", "drop"]).expect(1);
+    place.run(&["failures", "drop"]).expect(2);
     place
         .run(&[
             "failures",
@@ -108,6 +108,62 @@ fn a_redrive_reruns_only_what_failed_and_links_both() {
     assert_eq!(both[0]["summary"]["redrive_of"], first);
     assert_eq!(both[1]["summary"]["redriven_by"][0], second);
     place.run(&["audit", "verify"]).expect(0);
+}
+
+#[test]
+fn an_image_is_listed_once_and_a_later_success_closes_what_was_before() {
+    let place = Place::new();
+    place.write("in/a.png", png(40, 40, 1));
+    place.write("in/text.jpg", b"no image");
+    let fault = || place.write(".safelight/faults/thumbnail", "error Image.EncodeFailed\n");
+    fault();
+    let first = place.run(&["process", "in", "--json"]).expect(3).by_image();
+    let first = first["in/a.png"]["execution"].as_str().unwrap().to_owned();
+    fault();
+    let again = ["process", "in/a.png", "--again", "--json"];
+    let second = place.run(&again).expect(3).lines();
+    let second = second[0]["execution"].as_str().unwrap().to_owned();
+    let listed = failures(&place, &["--image", "in/a.png"]);
+    assert_eq!(listed.len(), 1, "{listed:?}");
+    assert_eq!(listed[0]["letter"]["execution"], second.as_str());
+
+    let third = place.run(&again).expect(0).lines();
+    let third = third[0]["execution"].as_str().unwrap();
+    assert!(failures(&place, &["--class", "failed"]).is_empty());
+    assert_eq!(failures(&place, &["--class", "rejected"]).len(), 1);
+    for (execution, by) in [(&first, second.as_str()), (&second, third)] {
+        let history = place.run(&["history", execution, "--json"]).expect(0);
+        let history = &history.lines()[0];
+        assert_eq!(history["summary"]["closed_by"], by);
+        let events = history["events"].as_array().unwrap();
+        let closed = events
+            .iter()
+            .find(|event| event["type"] == "failure.closed.v1")
+            .unwrap();
+        assert_eq!(closed["lane"], "op");
+        assert!(closed["data"]["actor"].is_string() && closed["data"]["reason"].is_string());
+    }
+    place.run(&["audit", "verify"]).expect(0);
+}
+
+#[test]
+fn what_was_rejected_is_redriven_only_when_it_is_asked_for() {
+    let place = Place::new();
+    place.write("in/text.jpg", b"no image");
+    place.run(&["process", "in"]).expect(3);
+    let nothing = place.run(&["failures", "redrive", "--all"]).expect(0);
+    assert!(
+        nothing.stderr.contains("1 rejected image left out")
+            && nothing.stderr.contains("--rejected"),
+        "{}",
+        nothing.stderr
+    );
+    assert_eq!(failures(&place, &[]).len(), 1);
+    let asked = ["failures", "redrive", "--all", "--rejected", "--json"];
+    let redriven = place.run(&asked).expect(3).lines();
+    assert_eq!(redriven[0]["outcome"], "rejected");
+    let by_class = ["failures", "redrive", "--class", "rejected", "--json"];
+    assert_eq!(place.run(&by_class).expect(3).lines().len(), 1);
 }
 
 #[test]

@@ -68,6 +68,50 @@ fn every_json_output_has_its_schema() {
 }
 
 #[test]
+fn what_is_said_of_branches_and_of_the_workflow_has_its_schema() {
+    let place = Place::new();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .canonicalize()
+        .unwrap();
+    let root = root.to_str().unwrap();
+    let run = |arguments: &[&str]| {
+        let mut all = arguments.to_vec();
+        all.extend(["--json", "--root", root]);
+        place.run(&all)
+    };
+    conforms(
+        &run(&["branch", "sync", "--check"]).expect(0),
+        "branch-sync.schema.json",
+    );
+    conforms(
+        &run(&["branch", "list"]).expect(0),
+        "branch-list.schema.json",
+    );
+    place.write("a.jpg", jpeg(64, 48, 1));
+    place.write("text.png", b"no image");
+    for (image, code) in [("a.jpg", 0), ("text.png", 3)] {
+        conforms(
+            &run(&["branch", "explain", image]).expect(code),
+            "branch-explain.schema.json",
+        );
+    }
+    conforms(
+        &run(&["workflow", "graph"]).expect(0),
+        "workflow-graph.schema.json",
+    );
+    conforms(
+        &run(&["workflow", "validate"]).expect(0),
+        "workflow-validate.schema.json",
+    );
+    place.write("bad.asl.json", "{}");
+    conforms(
+        &run(&["workflow", "validate", "bad.asl.json"]).expect(1),
+        "workflow-validate.schema.json",
+    );
+}
+
+#[test]
 fn completions_are_written_for_every_shell() {
     let place = Place::new();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {

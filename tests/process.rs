@@ -197,3 +197,26 @@ fn the_table_says_what_a_person_wants_to_know() {
         "no colours where there is no terminal"
     );
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_name_that_is_not_unicode_and_a_link_to_nowhere_end_in_the_record() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let place = Place::new();
+    place.write("in/.keep", b"");
+    let odd = std::ffi::OsStr::from_bytes(b"a\xff.png");
+    std::fs::write(place.join("in").join(odd), png(20, 20, 1)).unwrap();
+    std::os::unix::fs::symlink("nowhere", place.join("in/link.png")).unwrap();
+    let answer = place.run(&["process", "in", "--json"]).expect(3).by_image();
+    let named = &answer["in/a\u{fffd}FF.png"];
+    assert_eq!(named["outcome"], "succeeded");
+    let labels = named["branches"]["label"]["outputs"][0].as_str().unwrap();
+    assert!(place.join(labels).exists(), "{labels}");
+    assert_eq!(answer["in/link.png"]["error"]["name"], "Image.NotFound");
+    for image in ["in/a\u{fffd}FF.png", "in/link.png"] {
+        place.run(&["history", image]).expect(0);
+    }
+    let again = place.run(&["process", "in", "--json"]).by_image();
+    assert_eq!(again["in/a\u{fffd}FF.png"]["outcome"], "unchanged");
+    place.run(&["audit", "verify"]).expect(0);
+}

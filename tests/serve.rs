@@ -6,7 +6,7 @@ mod support;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::{Child, ChildStdin, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -123,6 +123,77 @@ fn a_file_that_appears_is_processed_and_sigterm_ends_in_order() {
     assert!(labelled(&place, "before.png") && labelled(&place, "sub/한글 +.png"));
     assert!(!labelled(&place, ".hidden.png"));
     place.run(&["audit", "verify"]).expect(0);
+}
+
+/// Another process that has a file open for writing until it is let go.
+struct Writer {
+    child: Child,
+    input: Option<ChildStdin>,
+}
+
+impl Writer {
+    /// Opens the file and writes the beginning.
+    fn begin(path: &Path, bytes: &[u8]) -> Self {
+        let mut child = std::process::Command::new("sh")
+            .args(["-c", r#"cat > "$0""#])
+            .arg(path)
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut input = child.stdin.take().unwrap();
+        input.write_all(bytes).unwrap();
+        let length = bytes.len() as u64;
+        until("the first half", || {
+            std::fs::metadata(path).is_ok_and(|file| file.len() == length)
+        });
+        Self {
+            child,
+            input: Some(input),
+        }
+    }
+
+    /// Writes the rest and closes the file.
+    fn end(mut self, bytes: &[u8]) {
+        self.input.take().unwrap().write_all(bytes).unwrap();
+        assert!(self.child.wait().unwrap().success());
+    }
+}
+
+/// Only Linux says who has a file open.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_is_left_alone_while_another_process_writes_it() {
+    let place = Place::new();
+    place.write("photos/.keep", b"");
+    let (here, moved) = (png(40, 40, 1), png(40, 40, 2));
+    let (here_half, here_rest) = here.split_at(here.len() / 2);
+    let (moved_half, moved_rest) = moved.split_at(moved.len() / 2);
+    // One that is there at the start, one that is moved into the folder while it is open.
+    let first = Writer::begin(&place.join("photos/here.png"), here_half);
+    let second = Writer::begin(&place.join("elsewhere.png"), moved_half);
+    let _server = Server::start(&place, &["--watch", "photos"]);
+    std::fs::rename(place.join("elsewhere.png"), place.join("photos/moved.png")).unwrap();
+    // Each of these is taken after two looks at least, at the other two as well.
+    for look in 0..3 {
+        let image = format!("photos/look-{look}.png");
+        place.write(&image, png(20, 20, look));
+        until("the look", || closed(&place, &image));
+    }
+    for image in ["photos/here.png", "photos/moved.png"] {
+        let answer = place.run(&["history", image]).expect(1);
+        assert!(
+            answer.stderr.contains("nothing is recorded"),
+            "{}",
+            answer.stderr
+        );
+    }
+    first.end(here_rest);
+    second.end(moved_rest);
+    for image in ["photos/here.png", "photos/moved.png"] {
+        until("the whole image", || closed(&place, image));
+        let all = place.run(&["history", image, "--all", "--json"]).expect(0);
+        assert_eq!(all.lines().len(), 1, "it was taken once");
+    }
 }
 
 #[test]

@@ -95,6 +95,7 @@ error_names! {
     LABEL_SERVICE_ERROR = "Label.ServiceError", Backoff, "The label service answered with an error.", "See the cause; then `safelight failures redrive --error Label.ServiceError`.";
     LABEL_REFUSED = "Label.Refused", Never, "The label service refused this image or these credentials.", "See the cause; run `safelight doctor`.";
     OUTPUT_TOO_LARGE = "Output.TooLarge", Never, "A function's output is over 8 KiB.", "Write results to object storage and return references.";
+    OUTPUT_INVALID = "Output.Invalid", Never, "What a command left as its results cannot be kept.", "See the cause; mend the command, then redrive.";
     FUNCTION_PANICKED = "Function.Panicked", Never, "A function's code panicked: a fault of the product.", "Report the image and the cause.";
     SETTINGS_INVALID = "Settings.Invalid", Never, "A function's settings cannot be read.", "Mend the section of safelight.toml that the cause names.";
     INPUT_INVALID = "Input.Invalid", Never, "A function was called with an event that it cannot read.", "See the cause: it names the field.";

@@ -242,6 +242,16 @@ pub enum EventData {
         /// Why.
         reason: String,
     },
+    /// A later execution of the same image made the failure obsolete: it was taken off the list.
+    #[serde(rename = "failure.closed.v1")]
+    FailureClosed {
+        /// The later execution.
+        by: String,
+        /// Who had the image processed again.
+        actor: String,
+        /// Why.
+        reason: String,
+    },
     /// Somebody erased the image and its results.
     #[serde(rename = "image.erased.v1")]
     ImageErased {
@@ -299,6 +309,7 @@ impl EventData {
             Self::ExecutionAborted { .. } => "execution.aborted.v1",
             Self::ExecutionRedriven { .. } => "execution.redriven.v1",
             Self::FailureDropped { .. } => "failure.dropped.v1",
+            Self::FailureClosed { .. } => "failure.closed.v1",
             Self::ImageErased { .. } => "image.erased.v1",
         }
     }
@@ -307,7 +318,7 @@ impl EventData {
     /// given more than once name what they did.
     fn discriminator(&self) -> &str {
         match self {
-            Self::ExecutionRedriven { by, .. } => by,
+            Self::ExecutionRedriven { by, .. } | Self::FailureClosed { by, .. } => by,
             Self::ImageReceived { .. }
             | Self::ExecutionStarted { .. }
             | Self::StateEntered { .. }

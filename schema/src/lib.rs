@@ -24,6 +24,7 @@ pub mod manifest;
 pub mod summary;
 pub mod task;
 pub mod time;
+pub mod token;
 
 pub use chain::{Damage, DamageKind, Evidence, Seal, Tip};
 pub use dead_letter::{DeadLetter, DeadLetterSchema, FailureClass};
@@ -37,3 +38,4 @@ pub use key::Pointer;
 pub use lane::Lane;
 pub use manifest::{Manifest, When};
 pub use summary::{BranchSummary, Outcome, Summary};
+pub use token::Token;

@@ -84,6 +84,9 @@ pub struct Summary {
     pub redriven_by: Vec<String>,
     /// Whether somebody took the failure off the list.
     pub dropped: bool,
+    /// The later execution of the image that made the failure obsolete.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed_by: Option<String>,
 }
 
 impl Summary {
@@ -103,6 +106,7 @@ impl Summary {
             redrive_of: header.input.redrive_of.clone(),
             redriven_by: Vec::new(),
             dropped: false,
+            closed_by: None,
         };
         let mut class = None;
         for event in events {
@@ -175,7 +179,7 @@ impl Summary {
                 summary.outputs.clone_from(outputs);
                 summary.error = None;
             }
-            // A branch that is a command in another language records nothing itself.
+            // Beside its own event: a branch of several tasks may have none of them.
             EventData::ImageCompleted { branches } => self.succeeded(branches),
             EventData::ImageFailed {
                 class: of,
@@ -200,6 +204,7 @@ impl Summary {
             }
             EventData::ExecutionRedriven { by, .. } => self.redriven_by.push(by.clone()),
             EventData::FailureDropped { .. } => self.dropped = true,
+            EventData::FailureClosed { by, .. } => self.closed_by = Some(by.clone()),
             EventData::ExecutionStarted { .. }
             | EventData::StateEntered { .. }
             | EventData::StateRetried { .. }

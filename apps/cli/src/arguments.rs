@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use safelight_schema::FailureClass;
 
 use crate::commands::{branch::BranchCommand, workflow::WorkflowCommand};
 
@@ -168,6 +169,40 @@ pub struct Selection {
     /// This message, by its id
     #[arg(long)]
     pub message: Option<String>,
+    /// Of this class: failed, rejected or start
+    #[arg(long, value_parser = class)]
+    pub class: Option<FailureClass>,
+}
+
+impl Selection {
+    /// Whether it leaves anything out.
+    pub fn is_narrowed(&self) -> bool {
+        let Self {
+            image,
+            execution,
+            error,
+            branch,
+            message,
+            class,
+        } = self;
+        let texts = [image, execution, error, branch, message];
+        texts.into_iter().any(Option::is_some) || class.is_some()
+    }
+}
+
+fn class(name: &str) -> Result<FailureClass, String> {
+    const ALL: [FailureClass; 3] = [
+        FailureClass::Failed,
+        FailureClass::Rejected,
+        FailureClass::Start,
+    ];
+    let found = ALL.into_iter().find(|class| class.name() == name);
+    found.ok_or_else(|| {
+        format!(
+            "it has to be one of {}",
+            ALL.map(FailureClass::name).join(", ")
+        )
+    })
 }
 
 /// The failures commands.
@@ -195,9 +230,12 @@ pub enum FailuresCommand {
         /// Which failures; at least one option, or --all
         #[command(flatten)]
         selection: Selection,
-        /// Every failure
+        /// Every failure but what validate refused
         #[arg(long)]
         all: bool,
+        /// With --all, what validate refused, too
+        #[arg(long, requires = "all")]
+        rejected: bool,
         /// Say what would be done, and do nothing
         #[arg(long)]
         dry_run: bool,

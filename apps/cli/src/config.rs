@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 use std::net::ToSocketAddrs as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use safelight_schema::Token;
 use safelight_validate::policy::Policy;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::failure::with_next_step;
+use crate::failure::{OrNextStep as _, with_next_step};
+use crate::settings;
 
 /// A text that never prints.
 #[derive(Clone, Default, PartialEq, Eq, Deserialize)]
@@ -106,7 +107,7 @@ pub struct ServeConfig {
     pub buckets: BTreeMap<String, BucketConfig>,
     /// Bearer token; only from `SAFELIGHT_TOKEN`.
     #[serde(skip)]
-    pub token: Option<Secret>,
+    pub token: Option<Token>,
 }
 
 /// A bucket: a folder with a name.
@@ -183,19 +184,25 @@ pub const FILE: &str = "safelight.toml";
 impl Config {
     /// Reads `file` (or `safelight.toml`, if it is there), then the environment.
     pub fn load(file: Option<&Path>, env: impl Fn(&str) -> Option<String>) -> anyhow::Result<Self> {
+        let file = file.or_else(|| Some(Path::new(FILE)).filter(|file| file.exists()));
         let mut config = match file {
             Some(file) => Self::read(file)?,
-            None if Path::new(FILE).exists() => Self::read(Path::new(FILE))?,
             None => Self::default(),
         };
         config.apply_environment(env);
         config.check()?;
+        // Only the file has settings of branches.
+        if let Some(file) = file {
+            settings::check(&config.branches, &file.display().to_string())?;
+        }
         Ok(config)
     }
 
     fn read(file: &Path) -> anyhow::Result<Self> {
-        let text = std::fs::read_to_string(file)
-            .with_context(|| format!("cannot read the configuration {}", file.display()))?;
+        let text = std::fs::read_to_string(file).or_next_step(
+            &format!("the configuration {} cannot be read", file.display()),
+            "name a file that is there with --config, or leave it out: ./safelight.toml is read if it is there",
+        )?;
         Self::parse(&text).map_err(|error| {
             with_next_step(
                 format!("the configuration {} is not valid: {error}", file.display()),
@@ -220,7 +227,7 @@ impl Config {
         if let Some(listen) = set("SAFELIGHT_LISTEN") {
             self.serve.listen = listen;
         }
-        self.serve.token = set("SAFELIGHT_TOKEN").map(Secret::new);
+        self.serve.token = set("SAFELIGHT_TOKEN").and_then(Token::new);
         self.slack_webhook = set("SAFELIGHT_SLACK_WEBHOOK").map(Secret::new);
     }
 

@@ -5,7 +5,7 @@ use std::time::UNIX_EPOCH;
 
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
-use safelight_local::FolderObjects;
+use safelight_local::{FolderObjects, key_of_path};
 use safelight_schema::ImageRef;
 use safelight_schema::chain::sha256_hex;
 use serde_json::{Value, json};
@@ -47,10 +47,9 @@ pub struct Source {
 }
 
 impl Source {
-    /// A file of a bucket, shown as `bucket/key`; none if it is not below the bucket's folder or its
-    /// name is not Unicode.
+    /// A file of a bucket, shown as `bucket/key`; none if it is not below the bucket's folder.
     pub fn in_bucket(bucket: &Bucket, path: PathBuf) -> Option<Self> {
-        let key = path.strip_prefix(&bucket.root).ok()?.to_str()?.to_owned();
+        let key = key_of_path(path.strip_prefix(&bucket.root).ok()?);
         Some(Self {
             shown: format!("{}/{key}", bucket.name),
             bucket: bucket.clone(),
@@ -72,7 +71,7 @@ pub fn files_below(folder: &Path, excluded: &[PathBuf]) -> (Vec<PathBuf>, Vec<Pr
     (files, problems)
 }
 
-/// A file or folder that cannot be sent anywhere.
+/// A folder that cannot be looked into: what is in it has no names, so nothing can be recorded of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// As it is shown to the person.
@@ -122,38 +121,30 @@ pub fn sources(paths: &[PathBuf], excluded: &[PathBuf]) -> anyhow::Result<Found>
     files.dedup();
     let home = Bucket::of(&here);
     let outside = Bucket::of(Path::new("/"));
-    let mut sources = Vec::with_capacity(files.len());
-    for path in files {
-        match source(path, &home, &outside) {
-            Ok(source) => sources.push(source),
-            Err(problem) => problems.push(problem),
-        }
-    }
+    let sources = files
+        .into_iter()
+        .map(|path| source(path, &home, &outside))
+        .collect();
     Ok(Found { sources, problems })
 }
 
-fn source(path: PathBuf, home: &Bucket, outside: &Bucket) -> Result<Source, Problem> {
+fn source(path: PathBuf, home: &Bucket, outside: &Bucket) -> Source {
     let (bucket, relative) = match path.strip_prefix(&home.root) {
         Ok(relative) => (home, relative),
         Err(_) => (outside, path.strip_prefix("/").unwrap_or(&path)),
     };
-    let Some(key) = relative.to_str().map(str::to_owned) else {
-        return Err(Problem {
-            shown: path.display().to_string(),
-            cause: "its name is not Unicode, and a key is a Unicode text: rename it".to_owned(),
-        });
-    };
+    let key = key_of_path(relative);
     let shown = if bucket == home {
         key.clone()
     } else {
-        path.display().to_string()
+        format!("/{key}")
     };
-    Ok(Source {
+    Source {
         shown,
         bucket: bucket.clone(),
         key,
         path,
-    })
+    }
 }
 
 fn walk(
@@ -187,12 +178,14 @@ fn walk(
             walk(&path, excluded, files, problems);
         } else if kind.is_file() {
             files.push(path);
-        } else if kind.is_symlink()
-            && let Ok(target) = path.canonicalize()
-            && target.is_file()
-        {
-            // A link to a file is that file; a link to a folder could be a loop.
-            files.push(target);
+        } else if kind.is_symlink() {
+            match path.canonicalize() {
+                // A link to a file is that file; a link to a folder could be a loop.
+                Ok(target) if target.is_file() => files.push(target),
+                Ok(_) => {}
+                // One that leads nowhere ends as an image that is not there.
+                Err(_) => files.push(path),
+            }
         }
     }
 }
@@ -348,14 +341,20 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn a_name_that_is_not_unicode_stops_no_other() {
+    fn a_name_that_is_not_unicode_has_a_key() {
         use std::os::unix::ffi::OsStrExt as _;
         let folder = tempfile::tempdir().unwrap();
         let odd = std::ffi::OsStr::from_bytes(b"a\xff.png");
         std::fs::write(folder.path().join(odd), b"x").unwrap();
         std::fs::write(folder.path().join("b.png"), b"x").unwrap();
+        std::os::unix::fs::symlink("nowhere", folder.path().join("link.png")).unwrap();
         let found = sources(&[folder.path().to_owned()], &[]).unwrap();
-        assert_eq!((found.sources.len(), found.problems.len()), (1, 1));
-        assert!(found.problems[0].cause.contains("Unicode"));
+        assert!(found.problems.is_empty());
+        let names: Vec<&str> = found
+            .sources
+            .iter()
+            .filter_map(|source| source.shown.rsplit('/').next())
+            .collect();
+        assert_eq!(names, ["a\u{fffd}FF.png", "b.png", "link.png"]);
     }
 }

@@ -5,8 +5,10 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod arguments;
+mod branches;
 mod commands;
 mod config;
+mod dead_letters;
 mod exit;
 mod failure;
 #[cfg(debug_assertions)]
@@ -14,17 +16,21 @@ mod faults;
 mod follow;
 mod host;
 mod ingest;
+mod operator;
 mod reader;
 mod redrive;
 mod report;
 mod row;
 #[cfg(test)]
 mod schemas;
+mod settings;
 mod terminal;
 mod upload;
 mod watch;
+mod writers;
 
 use std::io::IsTerminal as _;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
@@ -52,7 +58,7 @@ fn main() -> ExitCode {
         Ok(exit) => exit.into(),
         Err(error) => {
             eprintln!("{}", failure::render(&error));
-            Exit::Error.into()
+            failure::exit_of(&error).into()
         }
     }
 }
@@ -79,23 +85,33 @@ fn run(command: Command) -> anyhow::Result<Exit> {
     match command {
         Command::Process(arguments) => {
             let config = load(&arguments.place, arguments.out.as_ref())?;
-            block_on(commands::process::run(&arguments, &config))
+            block_on(
+                &config.state_dir,
+                commands::process::run(&arguments, &config),
+            )
         }
         Command::Serve(arguments) => {
             let mut config = load(&arguments.place, arguments.out.as_ref())?;
             if let Some(listen) = &arguments.listen {
                 config.serve.listen.clone_from(listen);
             }
-            block_on(commands::serve::run(&arguments, config))
+            let state = config.state_dir.clone();
+            block_on(&state, commands::serve::run(&arguments, config))
         }
         Command::History(arguments) => {
             let config = load(&arguments.place, None)?;
-            block_on(commands::history::run(&arguments, &config))
+            block_on(
+                &config.state_dir,
+                commands::history::run(&arguments, &config),
+            )
         }
         Command::Audit(arguments) => {
             let AuditCommand::Verify { place, .. } = &arguments.command;
             let config = load(place, None)?;
-            block_on(commands::audit::run(&arguments.command, &config))
+            block_on(
+                &config.state_dir,
+                commands::audit::run(&arguments.command, &config),
+            )
         }
         Command::Failures(arguments) => {
             let (place, out) = match &arguments.command {
@@ -105,11 +121,15 @@ fn run(command: Command) -> anyhow::Result<Exit> {
                 FailuresCommand::Redrive { place, out, .. } => (place, out.as_ref()),
             };
             let config = load(place, out)?;
-            block_on(commands::failures::run(&arguments.command, &config))
+            block_on(
+                &config.state_dir,
+                commands::failures::run(&arguments.command, &config),
+            )
         }
         Command::Branch { command } => commands::branch::run(command),
         Command::Workflow { command } => commands::workflow::run(command),
-        Command::Doctor(place) => block_on(commands::doctor::run(&place)),
+        // It says itself what it finds wrong with the state.
+        Command::Doctor(place) => block_on(Path::new(""), commands::doctor::run(&place)),
         Command::Completions { shell } => {
             clap_complete::generate(
                 shell,
@@ -134,12 +154,23 @@ fn load(place: &Place, out: Option<&std::path::PathBuf>) -> anyhow::Result<Confi
     Ok(config)
 }
 
-/// Runs a command on as many threads as there are processors.
-fn block_on<T>(command: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+/// Runs a command on as many threads as there are processors. What it says of a damaged database, it
+/// says of the file in the `state` folder.
+fn block_on<T>(
+    state: &Path,
+    command: impl Future<Output = anyhow::Result<T>>,
+) -> anyhow::Result<T> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?
         .block_on(command)
+        .map_err(|error| {
+            if failure::is_damaged(&error) {
+                failure::then(error, failure::mend_damaged(&state.join(host::DATABASE)))
+            } else {
+                error
+            }
+        })
 }
 
 /// Logs go to standard error; `SAFELIGHT_LOG` chooses what (`warn` by default).

@@ -107,10 +107,8 @@ impl Reader {
             .context("the path cannot be read")?;
         let mut images = Vec::new();
         for bucket in self.buckets().await? {
-            if let Ok(below) = whole.strip_prefix(&bucket.root)
-                && let Some(below) = below.to_str()
-            {
-                images.push((bucket.name.clone(), below.to_owned()));
+            if let Ok(below) = whole.strip_prefix(&bucket.root) {
+                images.push((bucket.name.clone(), safelight_local::key_of_path(below)));
             }
             if let Some(image_key) = subject.strip_prefix(&format!("{}/", bucket.name)) {
                 images.push((bucket.name.clone(), image_key.to_owned()));

@@ -172,10 +172,7 @@ fn tally(report: &Report, elapsed: Duration) -> String {
         .iter()
         .map(|(outcome, count)| format!("{count} {}", outcome.name()))
         .collect();
-    let images = match report.images() {
-        1 => "1 image".to_owned(),
-        images => format!("{images} images"),
-    };
+    let images = terminal::count(report.images(), "image");
     let parts = if parts.is_empty() {
         String::new()
     } else {

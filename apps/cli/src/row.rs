@@ -110,7 +110,7 @@ impl Row {
         }
     }
 
-    /// The row of a file or folder that could not be read, so that no execution could be about it.
+    /// The row of a folder that could not be read, so that no execution could be about what is in it.
     pub fn unreadable(shown: &str, cause: &str) -> Self {
         Self {
             image: shown.to_owned(),

@@ -5,9 +5,13 @@ use std::path::PathBuf;
 use schemars::{JsonSchema, schema_for};
 
 use crate::commands::audit::Verification;
+use crate::commands::branch::list::ListedBranch;
+use crate::commands::branch::sync::Synced;
 use crate::commands::doctor::Check;
-use crate::commands::failures::Failure;
+use crate::commands::explain::Explanation;
 use crate::commands::history::HistoryDocument;
+use crate::commands::workflow::{GraphState, Validation};
+use crate::dead_letters::Failure;
 use crate::row::Row;
 
 fn current<T: JsonSchema>(command: &str) {
@@ -33,4 +37,9 @@ fn the_schemas_are_current() {
     current::<Verification>("audit-verify");
     current::<Failure>("failures");
     current::<Check>("doctor");
+    current::<Synced>("branch-sync");
+    current::<ListedBranch>("branch-list");
+    current::<Explanation>("branch-explain");
+    current::<Validation>("workflow-validate");
+    current::<GraphState>("workflow-graph");
 }

@@ -48,6 +48,16 @@ pub fn size(bytes: u64) -> String {
     }
 }
 
+/// How many of a thing, with the ending of its name that goes with the number.
+pub fn count(number: usize, thing: &str) -> String {
+    let ending = match number {
+        1 => "",
+        _ if thing.ends_with("ch") => "es",
+        _ => "s",
+    };
+    format!("{number} {thing}{ending}")
+}
+
 /// A time span as people say it.
 pub fn span(milliseconds: u64) -> String {
     match milliseconds {

@@ -1,8 +1,9 @@
 //! Watched folders: a file is taken when it is completely written.
 //!
 //! A file counts as completely written when its size and its time of modification were the same in
-//! two looks, [`LOOK`] apart, and it is not younger than that. Hidden files are left alone, so a
-//! writer may also write `.name` and rename it.
+//! two looks, [`LOOK`] apart, it is not younger than that, and no process has it open for writing as
+//! far as [`writers`] can tell. Hidden files are left alone, so a writer may also write `.name` and
+//! rename it.
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ use safelight_schema::key;
 use crate::config::Config;
 use crate::host::{Host, INGEST};
 use crate::ingest::{self, Bucket, Source};
+use crate::writers::{self, FileId};
 
 /// Time between two looks at a folder.
 pub const LOOK: Duration = Duration::from_secs(1);
@@ -45,17 +47,45 @@ pub async fn run(host: &Host, buckets: Vec<Bucket>, config: &Config) -> anyhow::
                     tracing::warn!(path = problem.shown, "passed over: {}", problem.cause);
                 }
             }
-            for path in files {
-                if is_settled(&path, &mut seen) {
-                    take(host, bucket, path.clone()).await?;
-                    if let Some(seen) = seen.get_mut(&path) {
-                        seen.taken = true;
-                    }
+            let settled: Vec<PathBuf> = files
+                .into_iter()
+                .filter(|path| is_settled(path, &mut seen))
+                .collect();
+            if settled.is_empty() {
+                continue;
+            }
+            for path in tokio::task::spawn_blocking(move || without_writers(settled)).await? {
+                let Some(seen) = seen.get_mut(&path) else {
+                    continue;
+                };
+                // Whoever closed it just now may have written before.
+                if etag_of(&path).as_ref() == Some(&seen.etag) {
+                    take(host, bucket, path).await?;
+                    seen.taken = true;
                 }
             }
         }
         seen.retain(|path, _| path.exists());
     }
+}
+
+/// The files that nobody has open for writing. One that somebody has is asked about again at the next
+/// look.
+fn without_writers(files: Vec<PathBuf>) -> Vec<PathBuf> {
+    let ids: Vec<Option<FileId>> = files.iter().map(|file| FileId::of(file)).collect();
+    let written = writers::being_written(&ids.iter().flatten().copied().collect());
+    let free = |id: &Option<FileId>| id.is_some_and(|id| !written.contains(&id));
+    files
+        .into_iter()
+        .zip(ids)
+        .filter(|(_, id)| free(id))
+        .map(|(file, _)| file)
+        .collect()
+}
+
+fn etag_of(path: &PathBuf) -> Option<String> {
+    let metadata = std::fs::metadata(path).ok()?;
+    Some(safelight_local::file_etag(&metadata))
 }
 
 /// Whether a file is as it was at the last look, and was not taken like this.

@@ -1,4 +1,5 @@
-//! The failures that are open: neither redriven, nor dropped, nor erased. Read from the record.
+//! The failures that are open: neither redriven, nor dropped, nor made obsolete by a later execution of the
+//! image, nor erased. Read from the record.
 
 use chrono::{DateTime, Datelike, Duration, TimeZone, Utc};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -136,6 +137,7 @@ const fn closes(data: &EventData) -> bool {
         data,
         EventData::ExecutionRedriven { .. }
             | EventData::FailureDropped { .. }
+            | EventData::FailureClosed { .. }
             | EventData::ImageErased { .. }
     )
 }

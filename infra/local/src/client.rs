@@ -13,13 +13,12 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use safelight_ports::{Claim, Depth, Message, Page, Queue, QueueError, Record, RecordError};
-use safelight_schema::{Draft, Event, Evidence, Header, Lane, Pointer, Seal, Summary, time};
+use safelight_schema::{Draft, Event, Evidence, Header, Lane, Pointer, Seal, Summary, Token, time};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::queue::Browsed;
 use crate::server::REFUSED;
-use crate::token::Token;
 
 /// How often a connection is tried before it is given up, doubling a pause of 10 ms in between.
 const CONNECT_TRIES: u32 = 6;

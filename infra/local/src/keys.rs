@@ -1,5 +1,7 @@
 //! From an object's key to a file below a folder, and never beside it.
 
+use std::ffi::{OsStr, OsString};
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -13,6 +15,59 @@ pub(crate) const TEMPORARY: &str = ".safelight-";
 /// Folder of the sidecars with media type and user metadata.
 pub(crate) const METADATA: &str = ".metadata";
 
+/// Stands in a key before the two hex digits of a byte that no Unicode text can have.
+const ESCAPE: char = '\u{fffd}';
+
+/// The key of a file by its path below a bucket's folder. A name that is not Unicode has its odd bytes
+/// as U+FFFD and two hex digits, and so have the bytes of U+FFFD itself: two paths never have the same
+/// key.
+pub fn of_path(path: &Path) -> String {
+    let parts = path.components().map(|part| of_name(part.as_os_str()));
+    parts.collect::<Vec<_>>().join("/")
+}
+
+fn of_name(name: &OsStr) -> String {
+    let mut key = String::new();
+    for chunk in name.as_encoded_bytes().utf8_chunks() {
+        for character in chunk.valid().chars() {
+            if character == ESCAPE {
+                escape(character.encode_utf8(&mut [0; 4]).as_bytes(), &mut key);
+            } else {
+                key.push(character);
+            }
+        }
+        escape(chunk.invalid(), &mut key);
+    }
+    key
+}
+
+fn escape(bytes: &[u8], key: &mut String) {
+    for byte in bytes {
+        // Writing to a String does not fail.
+        let _ = write!(key, "{ESCAPE}{byte:02X}");
+    }
+}
+
+/// The name that a part of a key stands for, if it is written as [`of_name`] writes it.
+#[cfg(unix)]
+fn name_of(part: &str) -> Option<OsString> {
+    use std::os::unix::ffi::OsStringExt as _;
+    let mut rest = part.split(ESCAPE);
+    let mut bytes = rest.next()?.as_bytes().to_vec();
+    for escaped in rest {
+        bytes.push(u8::from_str_radix(escaped.get(..2)?, 16).ok()?);
+        bytes.extend(&escaped.as_bytes()[2..]);
+    }
+    let name = OsString::from_vec(bytes);
+    (of_name(&name) == part).then_some(name)
+}
+
+/// Elsewhere names are Unicode, and nothing is escaped.
+#[cfg(not(unix))]
+fn name_of(_: &str) -> Option<OsString> {
+    None
+}
+
 /// Why a key cannot be the name of a file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the key '{key}' cannot be the name of a file: {problem}")]
@@ -21,9 +76,27 @@ pub(crate) struct BadKey {
     problem: &'static str,
 }
 
-/// The path of `key` relative to its folder. Two keys never have the same path, but where a part is
-/// too long for the file system its end is replaced by a hash of the part.
+/// The path of a result's `key` relative to its folder. Two keys never have the same path, but where a
+/// part is too long for the file system its end is replaced by a hash of the part.
 pub(crate) fn relative(key: &str) -> Result<PathBuf, BadKey> {
+    path(key, |part| Ok(component(part).into()))
+}
+
+/// The path of an image's `key`: as [`relative`], but what [`of_path`] escaped is the name that it was.
+pub(crate) fn image(key: &str) -> Result<PathBuf, BadKey> {
+    path(key, |part| {
+        if !part.contains(ESCAPE) {
+            return Ok(component(part).into());
+        }
+        let name = name_of(part).filter(|name| name.len() <= MAX_COMPONENT);
+        name.ok_or("U+FFFD stands only before the hex digits of a byte that is not Unicode")
+    })
+}
+
+fn path(
+    key: &str,
+    name: impl Fn(&str) -> Result<OsString, &'static str>,
+) -> Result<PathBuf, BadKey> {
     let bad = |problem| BadKey {
         key: key.to_owned(),
         problem,
@@ -42,7 +115,7 @@ pub(crate) fn relative(key: &str) -> Result<PathBuf, BadKey> {
         if part.starts_with(TEMPORARY) {
             return Err(bad("names that start with '.safelight-' are reserved"));
         }
-        path.push(component(part));
+        path.push(name(part).map_err(bad)?);
     }
     Ok(path)
 }
@@ -121,6 +194,39 @@ mod tests {
         }
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn a_name_that_is_not_unicode_has_a_key_of_its_own() {
+        // Invariant 2.
+        use std::os::unix::ffi::OsStrExt as _;
+        for (bytes, key) in [
+            (&b"photos/a\xff.png"[..], "photos/a\u{fffd}FF.png"),
+            (b"\xed\x95", "\u{fffd}ED\u{fffd}95"),
+            (
+                "a\u{fffd}FF.png".as_bytes(),
+                "a\u{fffd}EF\u{fffd}BF\u{fffd}BDFF.png",
+            ),
+            ("여름/100%.jpg".as_bytes(), "여름/100%.jpg"),
+        ] {
+            let path = Path::new(OsStr::from_bytes(bytes));
+            assert_eq!(of_path(path), key);
+            assert_eq!(image(key).unwrap(), path);
+        }
+        // What is not written so would be a second key of another file.
+        for key in [
+            "a\u{fffd}",
+            "\u{fffd}41",
+            "\u{fffd}ff",
+            "\u{fffd}C3\u{fffd}A9",
+            "\u{fffd}2E\u{fffd}2E",
+        ] {
+            assert!(image(key).is_err(), "{key:?}");
+        }
+        // A result is called as its key is written.
+        let key = "label/a\u{fffd}FF.png/labels.json";
+        assert_eq!(relative(key).unwrap(), PathBuf::from(key));
+    }
+
     #[test]
     fn long_parts_are_hashed_at_a_character_boundary() {
         let long = "사진".repeat(100);
@@ -134,6 +240,19 @@ mod tests {
     }
 
     proptest! {
+        #[cfg(unix)]
+        #[test]
+        fn every_name_comes_back_from_its_key(bytes in proptest::collection::vec(1_u8.., 1..40)) {
+            use std::os::unix::ffi::OsStrExt as _;
+            let name = OsStr::from_bytes(&bytes);
+            let usable = !bytes.contains(&b'/')
+                && !matches!(&bytes[..], b"." | b".." | b".metadata")
+                && !bytes.starts_with(TEMPORARY.as_bytes());
+            if usable {
+                prop_assert_eq!(image(&of_path(Path::new(name))).unwrap(), Path::new(name));
+            }
+        }
+
         #[test]
         fn every_path_stays_below_its_folder(key in "\\PC{0,300}|[./~a\\x00]{0,12}|(\\.\\./){1,4}a") {
             if let Ok(path) = relative(&key) {

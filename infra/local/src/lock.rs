@@ -9,10 +9,10 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
+use safelight_schema::Token;
 use serde::{Deserialize, Serialize};
 
 use crate::file::explain;
-use crate::token::Token;
 
 const LOCK: &str = "lock";
 const HOST: &str = "host.json";
@@ -35,7 +35,7 @@ pub struct HostFile {
 pub enum LockError {
     /// Another process owns it.
     #[error(
-        "the state folder {folder} is in use by {}: use that one, stop it, or give another folder with --state-dir",
+        "the state folder {folder} is in use by {}",
         describe(holder.as_deref())
     )]
     Owned {
@@ -146,7 +146,7 @@ mod tests {
         HostFile {
             pid: 4711,
             address: "127.0.0.1:8123".parse().unwrap(),
-            token: Token::random(),
+            token: crate::random_token(),
             started: DateTime::from_timestamp(1_790_000_000, 0).unwrap(),
         }
     }

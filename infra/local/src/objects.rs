@@ -234,7 +234,7 @@ impl Inner {
     fn place(&self, bucket: &str, key: &str) -> Result<Place, String> {
         let relative = |key: &str| keys::relative(key).map_err(|error| error.to_string());
         if let Some(root) = self.images.get(bucket) {
-            let relative = relative(key)?;
+            let relative = keys::image(key).map_err(|error| error.to_string())?;
             return Ok(Place {
                 root: root.clone(),
                 // A folder of images stays as it is.

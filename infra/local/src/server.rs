@@ -16,12 +16,11 @@ use axum::routing::post;
 use axum::{Router, http::HeaderValue};
 use chrono::{DateTime, Duration, Utc};
 use safelight_ports::{Queue, Record};
-use safelight_schema::{Draft, Header, Lane, Pointer, Summary};
+use safelight_schema::{Draft, Header, Lane, Pointer, Summary, Token};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::queue::SqliteQueue;
-use crate::token::Token;
 
 /// Largest request: ten messages of 1 MiB, escaped.
 const MAX_BODY: usize = 64 << 20;

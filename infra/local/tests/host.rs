@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Duration};
 use safelight_local::{
-    Clock, HostClient, QueueConfig, Redrive, SqliteQueue, SqliteRecord, Token, router,
+    Clock, HostClient, QueueConfig, Redrive, SqliteQueue, SqliteRecord, random_token, router,
 };
 use safelight_ports::conformance::{self, QueueUnderTest};
 use safelight_ports::{Queue, QueueError, Record, RecordError};
+use safelight_schema::Token;
 use safelight_sqlite::{Database, Options};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -36,7 +37,7 @@ async fn host() -> Host {
     let queues = [("images".to_owned(), config)];
     let queue = SqliteQueue::open(database.clone(), clock.clone(), queues).unwrap();
     let record = Arc::new(SqliteRecord::open(database).unwrap());
-    let token = Token::random();
+    let token = random_token();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let routes = router(record, queue, token.clone());
@@ -114,7 +115,7 @@ async fn commands_look_at_messages_through_the_host() {
 #[tokio::test]
 async fn only_who_shows_the_token_is_let_in() {
     let host = host().await;
-    let stranger = HostClient::new(host.address, &Token::random());
+    let stranger = HostClient::new(host.address, &random_token());
     let error = stranger.depth("images").await.unwrap_err();
     assert!(error.to_string().contains("token"), "{error}");
     let error = stranger.header("x").await.unwrap_err();
@@ -169,7 +170,7 @@ async fn a_host_that_is_gone_is_named() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
-    let client = HostClient::new(address, &Token::random());
+    let client = HostClient::new(address, &random_token());
     let error = client.depth("images").await.unwrap_err();
     let text = error.to_string();
     assert!(matches!(error, QueueError::Unavailable(_)));
@@ -187,7 +188,7 @@ async fn a_connection_that_fails_at_first_is_tried_again() {
     let queues = [("images".to_owned(), QueueConfig::default())];
     let queue = SqliteQueue::open(database.clone(), Clock::system(), queues).unwrap();
     let record = Arc::new(SqliteRecord::open(database).unwrap());
-    let token = Token::random();
+    let token = random_token();
     let client = HostClient::new(address, &token);
     let asking = tokio::spawn(async move {
         let hidden = Duration::seconds(1);

@@ -226,6 +226,11 @@ pub fn every_kind() -> Vec<Draft> {
             actor: "dana".into(),
             reason: "a test image".into(),
         }),
+        operator(EventData::FailureClosed {
+            by: "20261121-0123456789abcdef0123456789abcdef-r1795262400".into(),
+            actor: "dana".into(),
+            reason: "processed again, and it succeeded".into(),
+        }),
         operator(EventData::ImageErased {
             actor: "dana".into(),
             reason: "asked for by its owner".into(),

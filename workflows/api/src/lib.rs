@@ -22,5 +22,4 @@ mod operations;
 mod router;
 mod wire;
 
-pub use guard::Token;
 pub use router::{ApiOptions, router};

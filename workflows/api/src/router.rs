@@ -8,9 +8,10 @@ use axum::extract::{Request, State};
 use axum::http::{Response, StatusCode};
 use axum::routing::post;
 use safelight_engine::EngineHandle;
+use safelight_schema::Token;
 use serde_json::Value;
 
-use crate::guard::{self, Token};
+use crate::guard;
 use crate::operations;
 use crate::wire::Fault;
 

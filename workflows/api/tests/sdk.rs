@@ -13,8 +13,9 @@ use aws_sdk_sfn::types::{
     ExecutionStatus, HistoryEvent, HistoryEventType, ValidateStateMachineDefinitionResultCode,
 };
 use chrono::{DateTime, TimeDelta};
-use safelight_api::{ApiOptions, Token, router};
+use safelight_api::{ApiOptions, router};
 use safelight_engine::{DispatchedTask, Engine, EngineOptions, ManualClock, TaskRunner};
+use safelight_schema::Token;
 use safelight_sqlite::{Database, Options};
 use serde_json::{Value, json};
 use tempfile::TempDir;

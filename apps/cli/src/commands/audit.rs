@@ -10,6 +10,8 @@ use serde::Serialize;
 use crate::arguments::AuditCommand;
 use crate::config::Config;
 use crate::exit::Exit;
+use crate::failure;
+use crate::host::DATABASE;
 use crate::reader::Reader;
 use crate::terminal;
 
@@ -32,8 +34,10 @@ pub struct Verification {
 /// Runs the command.
 pub async fn run(command: &AuditCommand, config: &Config) -> anyhow::Result<Exit> {
     let AuditCommand::Verify { subjects, place } = command;
-    let reader = Reader::open(config)?;
-    let verification = verify(&reader, subjects).await?;
+    let verification = match verify(config, subjects).await {
+        Err(error) if failure::is_damaged(&error) => unreadable(&error, config),
+        verified => verified?,
+    };
     if place.json {
         println!("{}", serde_json::to_string(&verification)?);
     } else {
@@ -46,7 +50,23 @@ pub async fn run(command: &AuditCommand, config: &Config) -> anyhow::Result<Exit
     })
 }
 
-async fn verify(reader: &Reader, subjects: &[String]) -> anyhow::Result<Verification> {
+/// A file that cannot be read is a record that does not verify.
+fn unreadable(error: &anyhow::Error, config: &Config) -> Verification {
+    let database = config.state_dir.join(DATABASE);
+    eprintln!("next: {}", failure::mend_damaged(&database));
+    Verification {
+        damage: vec![Damage {
+            execution: String::new(),
+            item: DATABASE.to_owned(),
+            kind: DamageKind::Altered,
+            message: failure::what(error),
+        }],
+        ..Verification::default()
+    }
+}
+
+async fn verify(config: &Config, subjects: &[String]) -> anyhow::Result<Verification> {
+    let reader = &Reader::open(config)?;
     let mut result = Verification::default();
     let engine = reader.engine_executions().await?;
     let closed = |execution: &str| engine.get(execution).copied().unwrap_or(false);
@@ -152,13 +172,12 @@ fn print(verification: &Verification) {
         open => format!(", {open} of them not ended yet"),
     };
     println!(
-        "{} executions, {} events{open}: {}",
-        verification.executions,
-        verification.events,
+        "{}, {}{open}: {}",
+        terminal::count(verification.executions as usize, "execution"),
+        terminal::count(verification.events as usize, "event"),
         match verification.damage.len() {
             0 => "the record is whole".to_owned(),
-            1 => "1 finding".to_owned(),
-            findings => format!("{findings} findings"),
+            findings => terminal::count(findings, "finding"),
         }
     );
 }

@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::arguments::Place;
 use crate::config::{self, Config};
 use crate::exit::Exit;
+use crate::failure;
 use crate::reader::Reader;
 use crate::terminal;
 
@@ -60,8 +61,8 @@ pub async fn run(place: &Place) -> anyhow::Result<Exit> {
         Err(error) => checks.push(Check {
             what: "configuration".into(),
             verdict: Verdict::Broken,
-            found: crate::failure::render(&error),
-            mend: Some("mend the key that is named; docs/configuration.md lists them".into()),
+            found: failure::what(&error),
+            mend: failure::next_step_of(&error).map(str::to_owned),
         }),
     }
     print(&checks, place.json)?;
@@ -174,21 +175,31 @@ async fn record(config: &Config) -> Check {
         Ok((executions, 0)) => check(
             "record",
             Verdict::Fine,
-            format!("{executions} executions, no failures"),
+            format!("{}, no failures", terminal::count(executions, "execution")),
             None,
         ),
         Ok((executions, failures)) => check(
             "record",
             Verdict::Note,
-            format!("{executions} executions, {failures} in the dead-letter queue"),
+            format!(
+                "{}, {failures} in the dead-letter queue",
+                terminal::count(executions, "execution")
+            ),
             Some("safelight failures list"),
         ),
-        Err(error) => check(
-            "record",
-            Verdict::Broken,
-            format!("{error:#}"),
-            Some("safelight audit verify"),
-        ),
+        Err(error) => {
+            let mend = if failure::is_damaged(&error) {
+                failure::mend_damaged(&config.state_dir.join(crate::host::DATABASE))
+            } else {
+                "mend that, or give another state folder with --state-dir".to_owned()
+            };
+            check(
+                "record",
+                Verdict::Broken,
+                failure::what(&error),
+                Some(&mend),
+            )
+        }
     }
 }
 
@@ -225,22 +236,13 @@ fn slack(config: &Config) -> Check {
 }
 
 fn rekognition(config: &Config) -> Check {
-    let wanted = crate::host::labels_by_rekognition(config);
-    match (wanted, cfg!(feature = "rekognition")) {
-        (false, _) => check(
-            "labels",
-            Verdict::Fine,
-            "from image properties, on this machine",
-            None,
-        ),
-        (true, true) => check("labels", Verdict::Fine, "from Rekognition", None),
-        (true, false) => check(
-            "labels",
-            Verdict::Broken,
-            "Rekognition is configured, but this build is without it",
-            Some("cargo install --path apps/cli --features rekognition"),
-        ),
-    }
+    // That a build without Rekognition was told to use it, the configuration says already.
+    let found = if crate::host::labels_by_rekognition(config) {
+        "from Rekognition"
+    } else {
+        "from image properties, on this machine"
+    };
+    check("labels", Verdict::Fine, found, None)
 }
 
 fn listen(config: &Config) -> Check {
@@ -254,8 +256,8 @@ fn listen(config: &Config) -> Check {
         Err(error) => check(
             "serve",
             Verdict::Broken,
-            format!("{error:#}"),
-            Some("export SAFELIGHT_TOKEN=…"),
+            failure::what(&error),
+            failure::next_step_of(&error),
         ),
     }
 }

@@ -1,78 +1,24 @@
 //! `safelight failures`: what is in the dead-letter queue, and doing it again.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io::{IsTerminal as _, Write as _};
 
-use chrono::Utc;
-use safelight_local::Browsed;
-use safelight_schema::{DeadLetter, Draft, EventData, FailureClass, Lane};
-use schemars::JsonSchema;
-use serde::Serialize;
+use safelight_schema::{DeadLetter, EventData, FailureClass};
 use serde_json::json;
 
 use crate::arguments::{FailuresCommand, Place, Selection};
 use crate::config::Config;
+use crate::dead_letters::{self, Failure};
 use crate::exit::Exit;
-use crate::failure::with_next_step;
+use crate::failure::{usage, with_next_step};
 use crate::follow::Follower;
 use crate::host::{Access, DEAD_LETTERS, INGEST};
+use crate::operator::{actor, note};
 use crate::reader::Reader;
 use crate::redrive::RedriveNames;
 use crate::report::Reporter;
 use crate::row::Row;
 use crate::terminal;
-
-/// One entry of the dead-letter queue.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-pub struct Failure {
-    /// Id of the message.
-    pub message_id: String,
-    /// When it was sent there.
-    pub since: String,
-    /// What `fail` or `start` said of it.
-    pub letter: DeadLetter,
-    /// Names of its errors: the execution's own, and those of its branches.
-    pub errors: Vec<String>,
-    /// Ids of further messages about the same execution: a queue delivers at least once.
-    pub duplicates: Vec<String>,
-}
-
-impl Failure {
-    fn of(message: Browsed) -> Self {
-        let letter = DeadLetter::read(&message.body, &message.id, message.sent);
-        Self {
-            errors: vec![letter.error.name.clone()],
-            letter,
-            since: safelight_schema::time::format(&message.sent),
-            message_id: message.id,
-            duplicates: Vec::new(),
-        }
-    }
-
-    fn matches(&self, selection: &Selection, executions: &BTreeSet<String>) -> bool {
-        let letter = &self.letter;
-        selection
-            .message
-            .as_ref()
-            .is_none_or(|message| *message == self.message_id)
-            && selection
-                .execution
-                .as_ref()
-                .is_none_or(|execution| *execution == letter.execution)
-            && selection
-                .image
-                .as_ref()
-                .is_none_or(|_| executions.contains(&letter.execution))
-            && selection
-                .error
-                .as_ref()
-                .is_none_or(|error| self.errors.contains(error))
-            && selection
-                .branch
-                .as_ref()
-                .is_none_or(|branch| letter.branches.contains(branch))
-    }
-}
 
 /// Runs the command.
 pub async fn run(command: &FailuresCommand, config: &Config) -> anyhow::Result<Exit> {
@@ -82,12 +28,16 @@ pub async fn run(command: &FailuresCommand, config: &Config) -> anyhow::Result<E
         FailuresCommand::Redrive {
             selection,
             all,
+            rejected,
             dry_run,
             reason,
             place,
             ..
         } => {
-            let chosen = choose(selection, *all, config).await?;
+            let mut chosen = choose(selection, *all, config).await?;
+            if !selection.is_narrowed() && !rejected {
+                leave_out_rejected(&mut chosen);
+            }
             if *dry_run || chosen.is_empty() {
                 return say_what_would_be_done(&chosen, "redriven", place.json);
             }
@@ -151,11 +101,18 @@ fn print(failures: &[Failure], json: bool) -> anyhow::Result<()> {
     }
     terminal::keep_whole(&mut table, &[0, 1, 2]);
     println!("{table}");
-    println!("\n{} in the dead-letter queue", failures.len());
-    println!("  why       safelight failures show EXECUTION|IMAGE");
     println!(
-        "  again     safelight failures redrive --all (or --error, --branch, --image, --execution)"
+        "\n{} in the dead-letter queue",
+        terminal::count(failures.len(), "failure")
     );
+    println!("  why       safelight failures show EXECUTION|IMAGE");
+    let rejected = |failure: &Failure| failure.letter.class == FailureClass::Rejected;
+    if !failures.iter().all(rejected) {
+        println!("  again     safelight failures redrive --all (or --error, --branch, --image)");
+    }
+    if failures.iter().any(rejected) {
+        println!("  rejected  another image helps; then safelight failures drop --class rejected");
+    }
     Ok(())
 }
 
@@ -165,9 +122,7 @@ async fn show(wanted: &str, place: &Place, config: &Config) -> anyhow::Result<Ex
         .await?
         .into_iter()
         .filter(|failure| {
-            failure.message_id == wanted
-                || failure.letter.execution == wanted
-                || executions.contains(&failure.letter.execution)
+            failure.is_called(wanted) || executions.contains(&failure.letter.execution)
         })
         .collect();
     if failures.is_empty() {
@@ -182,6 +137,9 @@ async fn show(wanted: &str, place: &Place, config: &Config) -> anyhow::Result<Ex
             continue;
         }
         print_letter(&failure.letter);
+        for earlier in &failure.earlier {
+            println!("earlier    {}", earlier.execution);
+        }
     }
     Ok(Exit::Fine)
 }
@@ -215,8 +173,10 @@ async fn select(selection: &Selection, config: &Config) -> anyhow::Result<Vec<Fa
     let reader = Reader::open(config)?;
     let messages = reader.browse(DEAD_LETTERS).await?;
     let mut chosen = Vec::new();
-    for message in messages {
-        let mut failure = Failure::of(message);
+    for mut failure in dead_letters::read(reader.record(), messages, None)
+        .await?
+        .open
+    {
         if let Some(summary) = reader.record().summary(&failure.letter.execution).await? {
             let branches = summary.branches.into_values();
             failure
@@ -225,35 +185,41 @@ async fn select(selection: &Selection, config: &Config) -> anyhow::Result<Vec<Fa
             failure.errors.sort();
             failure.errors.dedup();
         }
-        if failure.matches(selection, &executions) {
+        if matches(&failure, selection, &executions) {
             chosen.push(failure);
         }
     }
-    Ok(without_duplicates(chosen.into_iter()))
+    Ok(chosen)
 }
 
-/// One failure an execution: `fail` may have died between sending a letter and recording that, and
-/// then sends it again.
-fn without_duplicates(failures: impl Iterator<Item = Failure>) -> Vec<Failure> {
-    let mut single = Vec::<Failure>::new();
-    let mut places = BTreeMap::<String, usize>::new();
-    for failure in failures {
-        let execution = failure.letter.execution.clone();
-        if let Some(place) = places.get(&execution) {
-            single[*place].duplicates.push(failure.message_id);
-            continue;
-        }
-        if !execution.is_empty() {
-            places.insert(execution, single.len());
-        }
-        single.push(failure);
-    }
-    single
+fn matches(failure: &Failure, selection: &Selection, executions: &BTreeSet<String>) -> bool {
+    let Selection {
+        image,
+        execution,
+        error,
+        branch,
+        message,
+        class,
+    } = selection;
+    let letter = &failure.letter;
+    let called = |name: &Option<String>| name.as_ref().is_none_or(|name| failure.is_called(name));
+    called(message)
+        && called(execution)
+        && image
+            .as_ref()
+            .is_none_or(|_| executions.contains(&letter.execution))
+        && error
+            .as_ref()
+            .is_none_or(|error| failure.errors.contains(error))
+        && branch
+            .as_ref()
+            .is_none_or(|branch| letter.branches.contains(branch))
+        && class.is_none_or(|class| class == letter.class)
 }
 
-/// Takes a failure's messages out of the queue.
-async fn take_away(access: &Access, failure: &Failure) -> anyhow::Result<()> {
-    for message in std::iter::once(&failure.message_id).chain(&failure.duplicates) {
+/// Takes messages out of the queue.
+async fn take_away(access: &Access, messages: &[String]) -> anyhow::Result<()> {
+    for message in messages {
         access.take_away(DEAD_LETTERS, message).await?;
     }
     Ok(())
@@ -273,28 +239,35 @@ async fn executions_of(image: Option<&str>, config: &Config) -> BTreeSet<String>
 
 /// As [`select`], but refuses to mean everything by accident.
 async fn choose(selection: &Selection, all: bool, config: &Config) -> anyhow::Result<Vec<Failure>> {
-    let narrowed = [
-        &selection.image,
-        &selection.execution,
-        &selection.error,
-        &selection.branch,
-        &selection.message,
-    ]
-    .into_iter()
-    .any(Option::is_some);
-    if !narrowed && !all {
-        return Err(with_next_step(
+    if !selection.is_narrowed() && !all {
+        return Err(usage(
             "nothing says which failures are meant",
-            "give --image, --execution, --error, --branch or --message, or --all",
+            "give --image, --execution, --error, --branch, --class or --message, or --all",
         ));
     }
     select(selection, config).await
 }
 
+/// Takes out what validate refused, and says so: the same image is refused again.
+fn leave_out_rejected(failures: &mut Vec<Failure>) {
+    let all = failures.len();
+    failures.retain(|failure| failure.letter.class != FailureClass::Rejected);
+    let rejected = all - failures.len();
+    if rejected > 0 {
+        eprintln!(
+            "{} left out: what validate refused is refused again; --rejected redrives that, too",
+            terminal::count(rejected, "rejected image")
+        );
+    }
+}
+
 fn say_what_would_be_done(failures: &[Failure], verb: &str, json: bool) -> anyhow::Result<Exit> {
     print(failures, json)?;
     if !json && !failures.is_empty() {
-        println!("{} would be {verb}; nothing was changed", failures.len());
+        println!(
+            "{} would be {verb}; nothing was changed",
+            terminal::count(failures.len(), "failure")
+        );
     }
     Ok(Exit::Fine)
 }
@@ -306,7 +279,8 @@ fn confirmed(count: usize) -> anyhow::Result<bool> {
             "give --yes",
         ));
     }
-    eprint!("Drop {count} failures? The record keeps them. [y/N] ");
+    let failures = terminal::count(count, "failure");
+    eprint!("Drop {failures}? The record keeps what happened. [y/N] ");
     std::io::stderr().flush()?;
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer)?;
@@ -371,20 +345,26 @@ async fn redrive_one(
         }
         let body = json!({ "redrive": { "execution": execution, "input": input } });
         access.queue().send(INGEST, &[body.to_string()]).await?;
-        note(
-            access,
-            letter,
-            EventData::ExecutionRedriven {
+        let subject = letter.image.subject();
+        let redriven = EventData::ExecutionRedriven {
+            by: execution.clone(),
+            only: letter.branches.clone(),
+            actor: actor(),
+            reason: reason.to_owned(),
+        };
+        note(access.record(), &letter.execution, &subject, redriven).await?;
+        for earlier in &failure.earlier {
+            let closed = EventData::FailureClosed {
                 by: execution.clone(),
-                only: letter.branches.clone(),
                 actor: actor(),
                 reason: reason.to_owned(),
-            },
-        )
-        .await?;
+            };
+            note(access.record(), &earlier.execution, &subject, closed).await?;
+            take_away(access, &earlier.messages).await?;
+        }
         Some((execution, letter.image.key.clone()))
     };
-    take_away(access, failure).await?;
+    take_away(access, &failure.messages()).await?;
     Ok(started)
 }
 
@@ -396,18 +376,20 @@ async fn drop_failures(
 ) -> anyhow::Result<Exit> {
     let access = Access::open(config).await?;
     for failure in &failures {
+        let subject = failure.letter.image.subject();
+        let dropped = || EventData::FailureDropped {
+            actor: actor(),
+            reason: reason.to_owned(),
+        };
         if failure.letter.class != FailureClass::Start {
-            note(
-                &access,
-                &failure.letter,
-                EventData::FailureDropped {
-                    actor: actor(),
-                    reason: reason.to_owned(),
-                },
-            )
-            .await?;
+            let execution = &failure.letter.execution;
+            note(access.record(), execution, &subject, dropped()).await?;
         }
-        take_away(&access, failure).await?;
+        for earlier in &failure.earlier {
+            note(access.record(), &earlier.execution, &subject, dropped()).await?;
+            take_away(&access, &earlier.messages).await?;
+        }
+        take_away(&access, &failure.messages()).await?;
     }
     access.close().await?;
     if place.json {
@@ -416,79 +398,4 @@ async fn drop_failures(
         println!("{} dropped; the record keeps them", failures.len());
     }
     Ok(Exit::Fine)
-}
-
-/// Writes what an operator did into the execution's record and seals it again.
-async fn note(access: &Access, letter: &DeadLetter, data: EventData) -> anyhow::Result<()> {
-    let now = Utc::now();
-    let draft = Draft {
-        execution: letter.execution.clone(),
-        lane: Lane::Operator,
-        state: None,
-        epoch: 0,
-        attempt: 0,
-        source: "/safelight/failures".into(),
-        subject: letter.image.subject(),
-        time: now,
-        data,
-    };
-    let record = access.record();
-    record.append(&[draft], &[]).await?;
-    record.put_seal(&letter.execution, now).await?;
-    if let Some(header) = record.header(&letter.execution).await? {
-        let events = record.events(&letter.execution).await?;
-        record
-            .put_summary(&safelight_schema::Summary::of(&header, &events))
-            .await?;
-    }
-    Ok(())
-}
-
-/// Who gives the command: the login name, as far as the environment says it.
-fn actor() -> String {
-    ["SUDO_USER", "USER", "LOGNAME"]
-        .into_iter()
-        .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
-        .unwrap_or_else(|| "unknown".into())
-}
-
-#[cfg(test)]
-mod tests {
-    use chrono::DateTime;
-
-    use super::*;
-
-    fn failure(id: &str, execution: &str) -> Failure {
-        let time = DateTime::from_timestamp(1_790_000_000, 0).unwrap();
-        let mut letter = DeadLetter::unreadable("{}".into(), id, "why".into(), time);
-        letter.execution = execution.into();
-        Failure {
-            message_id: id.into(),
-            since: String::new(),
-            errors: vec![letter.error.name.clone()],
-            letter,
-            duplicates: Vec::new(),
-        }
-    }
-
-    #[test]
-    fn a_letter_that_was_sent_twice_is_one_failure() {
-        let all = [
-            failure("1", "x"),
-            failure("2", ""),
-            failure("3", "x"),
-            failure("4", ""),
-        ];
-        let single = without_duplicates(all.into_iter());
-        let ids: Vec<_> = single
-            .iter()
-            .map(|failure| failure.message_id.as_str())
-            .collect();
-        assert_eq!(
-            ids,
-            ["1", "2", "4"],
-            "messages that name no execution are each their own"
-        );
-        assert_eq!(single[0].duplicates, ["3"]);
-    }
 }

@@ -131,6 +131,9 @@ fn heading(summary: &Summary) -> String {
     for by in &summary.redriven_by {
         let _ = writeln!(text, "redriven by {by}");
     }
+    if let Some(by) = &summary.closed_by {
+        let _ = writeln!(text, "its failure was closed by {by}");
+    }
     text
 }
 
@@ -192,12 +195,12 @@ fn describe(event: &Event) -> String {
             warnings,
         } => {
             let mut text = format!(
-                "is {} {}×{}, read {} in {} reads",
+                "is {} {}×{}, read {} in {}",
                 facts.format,
                 facts.width,
                 facts.height,
                 terminal::size(cost.bytes),
-                cost.reads
+                terminal::count(cost.reads as usize, "read")
             );
             for warning in warnings {
                 let _ = write!(text, "; {warning}");
@@ -238,7 +241,9 @@ fn describe(event: &Event) -> String {
                 }
             )
         }
-        EventData::ImageCompleted { branches } => format!("completed: {} branches", branches.len()),
+        EventData::ImageCompleted { branches } => {
+            format!("completed: {}", terminal::count(branches.len(), "branch"))
+        }
         EventData::ImageFailed { class, error, .. } => {
             format!("{}: {}: {}", class.name(), error.name, error.cause)
         }
@@ -246,7 +251,11 @@ fn describe(event: &Event) -> String {
             format!("dead letter ({}) to {queue}", class.name())
         }
         EventData::HistoryArchived { events, states, .. } => {
-            format!("history archived: {events} events, {} states", states.len())
+            format!(
+                "history archived: {}, {}",
+                terminal::count(*events as usize, "event"),
+                terminal::count(states.len(), "state")
+            )
         }
         EventData::ExecutionSucceeded {} => "execution SUCCEEDED".into(),
         EventData::ExecutionFailed { error } => format!("execution FAILED: {}", error.name),
@@ -268,6 +277,9 @@ fn describe(event: &Event) -> String {
             format!("redriven by {actor} as {by} ({what}): {reason}")
         }
         EventData::FailureDropped { actor, reason } => format!("dropped by {actor}: {reason}"),
+        EventData::FailureClosed { by, actor, reason } => {
+            format!("failure closed by {by} of {actor}: {reason}")
+        }
         EventData::ImageErased { actor, reason } => format!("erased by {actor}: {reason}"),
     }
 }

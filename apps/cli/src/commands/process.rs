@@ -46,7 +46,7 @@ pub async fn run(arguments: &ProcessArguments, config: &Config) -> anyhow::Resul
     }
     let result = drive(&host, sources, arguments.again, config, &mut reporter).await;
     let settled = if result.is_ok() {
-        host.settle_alarms().await
+        host.settle().await
     } else {
         Ok(())
     };

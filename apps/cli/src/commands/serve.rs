@@ -64,8 +64,8 @@ pub async fn run(arguments: &ServeArguments, mut config: Config) -> anyhow::Resu
     };
     if ended.is_ok() {
         eprintln!(
-            "draining: {} executions are open; ask again to stop at once",
-            host.open_executions()
+            "draining: {} open; ask again to stop at once",
+            crate::terminal::count(host.open_executions(), "execution")
         );
         tokio::select! {
             drained = host.drain() => drained?,

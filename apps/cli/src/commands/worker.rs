@@ -6,7 +6,8 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use safelight_kit::Adapters;
 use safelight_lambda_host::worker;
-use safelight_local::{FolderObjects, Folders, HostClient, Token};
+use safelight_local::{FolderObjects, Folders, HostClient};
+use safelight_schema::Token;
 use serde::{Deserialize, Serialize};
 
 use crate::exit::Exit;

@@ -44,6 +44,9 @@ pub enum WorkflowCommand {
         /// The repository.
         #[command(flatten)]
         repository: Repository,
+        /// Data as JSON on standard output: a line for each state
+        #[arg(long, conflicts_with = "format")]
+        json: bool,
     },
 }
 
@@ -54,6 +57,46 @@ pub enum GraphFormat {
     Text,
     /// A Mermaid flowchart
     Mermaid,
+}
+
+/// A state, as `workflow graph --json` prints it.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct GraphState {
+    /// Its name.
+    pub state: String,
+    /// Its type, such as `Choice`.
+    pub kind: String,
+    /// The Map or Parallel state that it is in; null at the top.
+    pub inside: Option<String>,
+    /// Whether its flow starts with it.
+    pub starts: bool,
+    /// Where it leads.
+    pub ways: Vec<GraphWay>,
+}
+
+/// A way from one state to another.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct GraphWay {
+    /// The state that it leads to.
+    pub to: String,
+    /// When it is taken: a condition, `otherwise`, or `error` and names; null where it is the only one.
+    pub when: Option<String>,
+}
+
+impl From<graph::Node> for GraphState {
+    fn from(node: graph::Node) -> Self {
+        let ways = node.ways.into_iter().map(|way| GraphWay {
+            to: way.to,
+            when: way.when,
+        });
+        Self {
+            state: node.state,
+            kind: node.kind,
+            inside: node.inside,
+            starts: node.starts,
+            ways: ways.collect(),
+        }
+    }
 }
 
 /// What `workflow validate` found.
@@ -112,9 +155,19 @@ pub fn run(command: WorkflowCommand) -> anyhow::Result<Exit> {
                 Exit::Error
             })
         }
-        WorkflowCommand::Graph { format, repository } => {
+        WorkflowCommand::Graph {
+            format,
+            repository,
+            json,
+        } => {
             let definition: Value = serde_json::from_str(&definition(&repository)?)
                 .context("the definition is not JSON")?;
+            if json {
+                for node in graph::nodes(&definition) {
+                    println!("{}", serde_json::to_string(&GraphState::from(node))?);
+                }
+                return Ok(Exit::Fine);
+            }
             let picture = match format {
                 GraphFormat::Text => graph::text(&definition),
                 GraphFormat::Mermaid => graph::mermaid(&definition),

@@ -70,7 +70,7 @@ impl Access {
     /// Closes what was opened.
     pub async fn close(self) -> anyhow::Result<()> {
         if let Self::Own(host) = self {
-            let settled = host.settle_alarms().await;
+            let settled = host.settle().await;
             host.shutdown().await;
             settled?;
         }

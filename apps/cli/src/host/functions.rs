@@ -1,15 +1,16 @@
 //! The functions of the host: every one that is linked in, as a worker role of this same file.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use safelight_compose::folder;
-use safelight_compose::sync::find_root;
 use safelight_lambda_host::{FunctionConfig, LambdaHost, WorkerCommand};
 use safelight_schema::Manifest;
 use serde_json::{Value, json};
 
+use crate::branches::Branches;
 use crate::commands::worker::{SURROUNDINGS, Surroundings};
 use crate::config::Config;
 use crate::failure::with_next_step;
@@ -31,8 +32,13 @@ pub fn register(
     lambda: &LambdaHost,
     config: &Config,
     surroundings: &Surroundings,
+    branches: &Branches,
 ) -> anyhow::Result<BTreeMap<String, usize>> {
-    let manifests = safelight_functions::manifests()?;
+    let manifests: Vec<&Manifest> = branches
+        .folders
+        .iter()
+        .map(|folder| &folder.manifest)
+        .collect();
     let mut registered = BTreeMap::new();
     let mut register = |function: FunctionConfig| {
         registered.insert(function.name.clone(), function.concurrency);
@@ -40,12 +46,14 @@ pub fn register(
     };
     for name in safelight_functions::names() {
         let manifest = manifests.iter().find(|manifest| manifest.name == name);
+        let manifest = manifest.copied();
         let command = own_command(name, config, surroundings)?;
         register(function_config(name, manifest, command))?;
     }
-    for manifest in &manifests {
+    for manifest in manifests {
         if let Some(command) = &manifest.command {
-            let command = other_command(&manifest.name, command, config)?;
+            let root = branches.root.as_deref();
+            let command = other_command(&manifest.name, command, config, root)?;
             register(function_config(&manifest.name, Some(manifest), command))?;
         }
     }
@@ -91,9 +99,13 @@ fn own_command(
 }
 
 /// A branch in another language: its command, run in its folder of the repository.
-fn other_command(name: &str, command: &[String], config: &Config) -> anyhow::Result<WorkerCommand> {
-    let here = std::env::current_dir().context("the working directory cannot be read")?;
-    let root = find_root(&here).ok_or_else(|| {
+fn other_command(
+    name: &str,
+    command: &[String],
+    config: &Config,
+    root: Option<&Path>,
+) -> anyhow::Result<WorkerCommand> {
+    let root = root.ok_or_else(|| {
         with_next_step(
             format!("the branch '{name}' is a command, and its folder cannot be found"),
             "run safelight inside of the repository",

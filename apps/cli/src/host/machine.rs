@@ -1,6 +1,5 @@
-//! The state machine of the images, as this binary carries it.
+//! The state machine of the images.
 
-use safelight_compose::IMAGE_ASL;
 use safelight_engine::{CreateStateMachine, EngineError, EngineHandle, Names, UpdateStateMachine};
 
 use crate::failure::OrNextStep as _;
@@ -13,15 +12,15 @@ pub fn arn() -> String {
     Names::default().state_machine_arn(NAME)
 }
 
-/// Creates it, or gives it the definition of this binary. Open executions keep theirs.
-pub async fn deploy(engine: &EngineHandle) -> anyhow::Result<()> {
+/// Creates it, or gives it this definition. Open executions keep theirs.
+pub async fn deploy(engine: &EngineHandle, definition: &str) -> anyhow::Result<()> {
     let next = "run `safelight workflow validate`";
     match engine.describe_state_machine(&arn()).await {
-        Ok(found) if found.definition == IMAGE_ASL => Ok(()),
+        Ok(found) if found.definition == definition => Ok(()),
         Ok(_) => {
             let update = UpdateStateMachine {
                 state_machine_arn: arn(),
-                definition: Some(IMAGE_ASL.to_owned()),
+                definition: Some(definition.to_owned()),
                 role_arn: None,
                 configuration: None,
             };
@@ -34,7 +33,7 @@ pub async fn deploy(engine: &EngineHandle) -> anyhow::Result<()> {
         Err(EngineError::StateMachineDoesNotExist(_)) => {
             let create = CreateStateMachine {
                 name: NAME.to_owned(),
-                definition: IMAGE_ASL.to_owned(),
+                definition: definition.to_owned(),
                 role_arn: "arn:aws:iam::000000000000:role/safelight-workflow".to_owned(),
                 kind: None,
                 configuration: "{}".to_owned(),

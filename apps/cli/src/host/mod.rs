@@ -10,6 +10,8 @@
 
 mod access;
 mod alarms;
+mod closing;
+mod command_branch;
 mod event_source;
 mod functions;
 mod machine;
@@ -17,7 +19,7 @@ mod runner;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -28,8 +30,8 @@ use safelight_engine::{
 use safelight_lambda_host::{HostOptions, LambdaHost};
 use safelight_local::alarm::AlarmRunner;
 use safelight_local::{
-    Clock, FolderObjects, Folders, HostFile, QueueConfig, Redrive, SqliteQueue, SqliteRecord,
-    StateLock, Token,
+    Clock, FolderObjects, Folders, HostFile, LockError, QueueConfig, Redrive, SqliteQueue,
+    SqliteRecord, StateLock, random_token,
 };
 use safelight_ports::{Message, Queue as _};
 use safelight_sqlite::Database;
@@ -39,13 +41,16 @@ use tokio::sync::{Mutex, Notify, broadcast, watch};
 use tokio::task::JoinSet;
 
 pub use access::Access;
+use closing::Closing;
+use command_branch::CommandBranch;
 use event_source::EventSource;
 pub use functions::labels_by_rekognition;
 use runner::LambdaRunner;
 
+use crate::branches::Branches;
 use crate::commands::worker::Surroundings;
 use crate::config::Config;
-use crate::failure::{OrNextStep as _, with_next_step};
+use crate::failure::{OrNextStep as _, then, with_next_step};
 use crate::ingest::Bucket;
 use crate::upload::{self, Uploads};
 
@@ -107,9 +112,19 @@ pub struct Host {
 impl Host {
     /// Takes the state folder, opens what is in it, and goes on with what is open.
     pub async fn start(config: &Config, role: Role, buckets: Vec<Bucket>) -> anyhow::Result<Self> {
+        let branches = Branches::here()?;
+        let definition = branches.definition()?;
         let state = make_folder(&config.state_dir, "--state-dir")?;
         let results = make_folder(&config.out, "--out")?;
-        let lock = StateLock::acquire(&state)?;
+        let lock = StateLock::acquire(&state).map_err(|error| {
+            let next = match &error {
+                LockError::Owned { .. } => {
+                    "use that one, stop it, or give another folder with --state-dir"
+                }
+                LockError::Failed(_) => "mend that, or give another folder with --state-dir",
+            };
+            then(error, next)
+        })?;
         let database = Database::open(state.join(DATABASE), database_options())
             .or_next_step("the state cannot be opened", "run `safelight doctor`")?;
         let buckets = remember_buckets(&database, buckets)?;
@@ -123,7 +138,7 @@ impl Host {
             .await
             .context("loopback cannot be listened on")?;
         let inner_address = inner.local_addr()?;
-        let token = Token::random();
+        let token = random_token();
         let folders = Folders {
             images: buckets.clone(),
             results,
@@ -138,9 +153,10 @@ impl Host {
                 token: token.clone(),
                 folders,
             },
+            &branches,
         )?;
-
-        let runner = LambdaRunner::new(lambda.clone(), concurrency);
+        let commands = commands(&branches, &record, &objects, &state);
+        let runner = LambdaRunner::new(lambda.clone(), concurrency, commands);
         let options = EngineOptions {
             status_hook: Some(outbox(queue.clone())),
             ..EngineOptions::default()
@@ -152,7 +168,7 @@ impl Host {
         .await?
         .or_next_step("the engine cannot go on", "run `safelight doctor`")?;
         let engine = owner.handle();
-        machine::deploy(&engine).await?;
+        machine::deploy(&engine, &definition).await?;
 
         let mut tasks = JoinSet::new();
         let api = safelight_api::router(engine.clone(), safelight_api::ApiOptions::default());
@@ -221,12 +237,14 @@ impl Host {
         self.until_empty(RECORD).await
     }
 
-    /// Lets the alarms of a batch look at how things are now, and waits until what they say is said.
-    /// What cannot be said in [`PATIENCE`] is kept, and said by the next host.
-    pub async fn settle_alarms(&self) -> anyhow::Result<()> {
+    /// Ends a batch: takes away the dead letters that it made obsolete, lets the alarms look at how
+    /// things are now, and waits until what they say is said. What cannot be said in [`PATIENCE`] is
+    /// kept, and said by the next host.
+    pub async fn settle(&self) -> anyhow::Result<()> {
         let Some(alarms) = &self.alarms else {
             return Ok(());
         };
+        self.closing().sweep(None).await?;
         alarms
             .lock()
             .await
@@ -238,6 +256,13 @@ impl Host {
         }
         tracing::warn!("the alert is not delivered yet: it is kept, and sent at the next start");
         Ok(())
+    }
+
+    fn closing(&self) -> Closing {
+        Closing {
+            record: self.record.clone(),
+            queue: self.queue.clone(),
+        }
     }
 
     async fn until_empty(&self, queue: &'static str) -> anyhow::Result<()> {
@@ -327,12 +352,13 @@ impl Host {
         });
     }
 
-    /// A batch looks at the alarms at its end, `serve` whenever a period ends.
+    /// A batch looks at the alarms and for obsolete dead letters at its end, `serve` all the time.
     fn watch(&mut self, role: Role, mut alarms: AlarmRunner) {
         match role {
             Role::Batch => self.alarms = Some(Mutex::new(alarms)),
             Role::Serve => {
                 self.tasks.spawn(async move { alarms.run().await });
+                self.tasks.spawn(self.closing().run(self.closed()));
             }
         }
     }
@@ -405,13 +431,38 @@ fn database_options() -> safelight_sqlite::Options {
     safelight_sqlite::Options::default()
 }
 
-fn make_folder(folder: &std::path::Path, flag: &str) -> anyhow::Result<PathBuf> {
+fn make_folder(folder: &Path, flag: &str) -> anyhow::Result<PathBuf> {
     std::fs::create_dir_all(folder)
         .and_then(|()| folder.canonicalize())
         .or_next_step(
             &format!("the folder {} cannot be made", folder.display()),
             &format!("give a folder that can be written with {flag}"),
         )
+}
+
+/// The branches that are commands, by the name of their function. What a killed host left of their
+/// calls is removed.
+fn commands(
+    branches: &Branches,
+    record: &SqliteRecord,
+    objects: &FolderObjects,
+    state: &Path,
+) -> BTreeMap<String, Arc<CommandBranch>> {
+    let scratch = state.join("scratch");
+    if let Err(error) = std::fs::remove_dir_all(&scratch)
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        tracing::warn!(%error, folder = %scratch.display(), "what earlier calls left was not removed");
+    }
+    let manifests = branches.folders.iter().map(|folder| &folder.manifest);
+    manifests
+        .filter(|manifest| manifest.command.is_some())
+        .map(|manifest| {
+            let branch =
+                CommandBranch::new(manifest, record.clone(), objects.clone(), scratch.clone());
+            (functions::function_name(&manifest.name), Arc::new(branch))
+        })
+        .collect()
 }
 
 /// Keeps the folders of the buckets, so that what an earlier command left open finds them.
@@ -477,9 +528,7 @@ async fn listen(
         .map_or("", |(host, _)| host);
     let options = safelight_api::ApiOptions {
         allowed_hosts: vec![host.to_owned()],
-        token: token
-            .as_ref()
-            .and_then(|token| safelight_api::Token::new(token.expose())),
+        token: token.clone(),
         ..safelight_api::ApiOptions::default()
     };
     let served = config.serve.buckets.keys();

@@ -9,6 +9,8 @@ use serde_json::Value;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
+use super::command_branch::{CommandBranch, Failed};
+
 /// Hands tasks to the Lambda host, each on a task of the async runtime.
 ///
 /// A task waits here, not in the Lambda host, until a worker is free for it: its timeout counts from
@@ -17,19 +19,26 @@ pub struct LambdaRunner {
     lambda: LambdaHost,
     /// Workers of each function that are free.
     free: BTreeMap<String, Arc<Semaphore>>,
+    /// The branches that are commands, by the name of their function.
+    commands: BTreeMap<String, Arc<CommandBranch>>,
     /// The runtime: `dispatch` is called on the engine's thread.
     runtime: Handle,
 }
 
 impl LambdaRunner {
     /// A runner on the current runtime; `concurrency` says how many workers each function has.
-    pub fn new(lambda: LambdaHost, concurrency: BTreeMap<String, usize>) -> Self {
+    pub fn new(
+        lambda: LambdaHost,
+        concurrency: BTreeMap<String, usize>,
+        commands: BTreeMap<String, Arc<CommandBranch>>,
+    ) -> Self {
         let free = concurrency
             .into_iter()
             .map(|(function, workers)| (function, Arc::new(Semaphore::new(workers))));
         Self {
             lambda,
             free: free.collect(),
+            commands,
             runtime: Handle::current(),
         }
     }
@@ -39,6 +48,7 @@ impl TaskRunner for LambdaRunner {
     fn dispatch(&self, task: DispatchedTask) {
         let lambda = self.lambda.clone();
         let free = self.free.get(&task.function_name).cloned();
+        let command = self.commands.get(&task.function_name).cloned();
         self.runtime.spawn(async move {
             // A function that is not known has no workers to wait for: the Lambda host says so.
             let _worker = match free {
@@ -46,24 +56,34 @@ impl TaskRunner for LambdaRunner {
                 None => None,
             };
             task.completion.started();
-            let payload = task.payload.to_string();
-            match lambda
-                .invoke(
-                    &task.function_name,
-                    payload.into(),
-                    InvokeOptions::default(),
-                )
-                .await
-            {
-                Ok(body) => match serde_json::from_slice::<Value>(&body) {
-                    Ok(output) => task.completion.succeeded(output),
-                    Err(error) => task.completion.failed(
-                        "Runtime.InvalidResponse",
-                        format!("the answer is not JSON: {error}"),
-                    ),
-                },
-                Err(error) => task.completion.failed(error.name(), error.cause()),
+            let function = &task.function_name;
+            let answered = match command {
+                None => invoke(&lambda, function, &task.payload).await,
+                Some(command) => {
+                    let call = async |event| invoke(&lambda, function, &event).await;
+                    command.call(&task.payload, call).await
+                }
+            };
+            match answered {
+                Ok(output) => task.completion.succeeded(output),
+                Err(failed) => task.completion.failed(failed.name, failed.cause),
             }
         });
     }
+}
+
+/// Calls a function and reads its answer.
+async fn invoke(lambda: &LambdaHost, function: &str, event: &Value) -> Result<Value, Failed> {
+    let event = event.to_string();
+    let body = lambda
+        .invoke(function, event.into(), InvokeOptions::default())
+        .await
+        .map_err(|error| Failed {
+            name: error.name().into_owned(),
+            cause: error.cause(),
+        })?;
+    serde_json::from_slice(&body).map_err(|error| Failed {
+        name: "Runtime.InvalidResponse".into(),
+        cause: format!("the answer is not JSON: {error}"),
+    })
 }

@@ -5,8 +5,9 @@
 //! a function does with an image.
 //!
 //! Invariants, cited by the tests:
-//! 1. A Task is recorded as entered (or retried) before its function runs, and its result events and
-//!    how it ended are one append after it; if the record cannot be written, the invocation fails.
+//! 1. A Task is recorded as entered (or retried) before its result events and how it ended, in the same
+//!    append, or in an earlier one where its function takes longer than [`task::ENTERED_WITHIN`]; if
+//!    the record cannot be written, the invocation fails.
 //! 2. An error's name is one of `schema::error_name`; a panic has one too.
 //! 3. An output over 8 KiB is refused before it is recorded as a success.
 //! 4. A late, older version of an image never overwrites a newer one's results; the same bytes of the

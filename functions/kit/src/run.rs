@@ -34,10 +34,14 @@ pub enum RunError {
     Lambda(String),
 }
 
+/// Stack of the thread that a branch works on, bytes: as the main thread's, for decoders that recurse.
+const STACK_BYTES: usize = 8 << 20;
+
 /// Runs `function` on a current-thread runtime of its own until the Runtime API goes away.
 pub fn run(function: Function, adapters: Adapters) -> Result<(), RunError> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
+        .thread_stack_size(STACK_BYTES)
         .build()?
         .block_on(serve(function, adapters))
 }

@@ -6,9 +6,10 @@ use safelight_kit::letters::{self, fingerprint_of, kinds, pointers, redrive_comm
 use safelight_kit::payload::put_content;
 use safelight_kit::sqs::{SqsMessage, each_message, unwrap_sns};
 use safelight_kit::{Adapters, Function, FunctionError, Handler, Invocation, Place};
+use safelight_ports::Append;
 use safelight_schema::{
     DeadLetter, DeadLetterSchema, Draft, ErrorInfo, EventData, FailureClass, Header, Lane, Pointer,
-    Summary, error_name,
+    error_name,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -139,22 +140,20 @@ impl Closer {
             epoch,
             ended: history.ended,
         };
-        close
-            .append(
-                Lane::History,
-                vec![EventData::HistoryArchived {
-                    archive,
-                    events: count,
-                    states: history.states,
-                }],
-                &[],
-            )
-            .await?;
-        close.end(history.end).await?;
+        let archived = close.append(
+            &Lane::History,
+            vec![EventData::HistoryArchived {
+                archive,
+                events: count,
+                states: history.states,
+            }],
+            Vec::new(),
+        );
+        let ended = close.end(history.end).await?;
         // The seal before the summary (invariant 4).
-        record.put_seal(&header.execution, clock.now()).await?;
-        let events = record.events(&header.execution).await?;
-        record.put_summary(&Summary::of(&header, &events)).await?;
+        record
+            .close(&header.execution, &[archived, ended], clock.now())
+            .await?;
         Ok(())
     }
 }
@@ -168,13 +167,8 @@ struct Close<'a> {
 }
 
 impl Close<'_> {
-    async fn append(
-        &self,
-        lane: Lane,
-        events: Vec<EventData>,
-        pointers: &[Pointer],
-    ) -> Result<(), FunctionError> {
-        let drafts: Vec<Draft> = events
+    fn append(&self, lane: &Lane, events: Vec<EventData>, pointers: Vec<Pointer>) -> Append {
+        let drafts = events
             .into_iter()
             .map(|data| Draft {
                 execution: self.header.execution.clone(),
@@ -188,13 +182,11 @@ impl Close<'_> {
                 data,
             })
             .collect();
-        let record = &self.closer.adapters.record;
-        record.append(&drafts, pointers).await?;
-        Ok(())
+        Append { drafts, pointers }
     }
 
-    /// Writes how it ended, and what nobody could write before.
-    async fn end(&self, end: End) -> Result<(), FunctionError> {
+    /// How it ended, and what nobody could write before.
+    async fn end(&self, end: End) -> Result<Append, FunctionError> {
         let (event, died) = match end {
             End::Succeeded => (EventData::ExecutionSucceeded {}, None),
             End::Aborted(error) => (EventData::ExecutionAborted { error }, None),
@@ -221,7 +213,7 @@ impl Close<'_> {
             events.push(self.bury(error, fingerprint_of(&kinds)).await?);
         }
         events.push(event);
-        self.append(Lane::Operator, events, &found_by).await
+        Ok(self.append(&Lane::Operator, events, found_by))
     }
 
     /// Whether `fail` ran: then it wrote what failed, and sent the letter if one was to be sent.

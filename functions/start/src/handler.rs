@@ -133,38 +133,36 @@ impl Start {
             started: false,
         };
         let lease = Duration::seconds(i64::from(self.settings.lease_seconds));
-        // A claim that is alive or finished: a duplicate (invariant 1).
-        if let Claim::Held(_) = record.claim(&header, lease).await? {
-            return Ok(());
-        }
-        self.append(
+        let received = self.draft(
             &header,
             EventData::ImageReceived {
                 image: header.input.image.clone(),
                 message_id: message_id.into(),
                 redrive_of: header.input.redrive_of.clone(),
             },
-        )
-        .await?;
+        );
+        // A claim that is alive or finished: a duplicate (invariant 1).
+        if let Claim::Held(_) = record.claim_with(&header, lease, &[received]).await? {
+            return Ok(());
+        }
         let text = serde_json::to_string(&header.input)
             .map_err(|error| FunctionError::new(&error_name::INPUT_INVALID, error.to_string()))?;
         // One of that name is this very one: a claim was taken over after StartExecution answered.
         let started = workflow.start(name, &text).await?;
-        self.append(
+        let started = self.draft(
             &header,
             EventData::ExecutionStarted {
                 execution_arn: started.execution_arn().into(),
                 workflow_hash: definition.hash,
                 branches: definition.branches,
             },
-        )
-        .await?;
-        record.mark_started(name).await?;
+        );
+        record.mark_started_with(name, &[started]).await?;
         Ok(())
     }
 
-    async fn append(&self, header: &Header, data: EventData) -> Result<(), FunctionError> {
-        let draft = Draft {
+    fn draft(&self, header: &Header, data: EventData) -> Draft {
+        Draft {
             execution: header.execution.clone(),
             lane: Lane::Trunk,
             state: None,
@@ -174,9 +172,7 @@ impl Start {
             subject: header.input.image.subject(),
             time: self.adapters.clock.now(),
             data,
-        };
-        self.adapters.record.append(&[draft], &[]).await?;
-        Ok(())
+        }
     }
 
     /// Sends what cannot be read to the dead-letter queue, so that it is not lost (invariant 2).

@@ -12,7 +12,9 @@ use hyper::{Request, StatusCode};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use safelight_ports::{Claim, Depth, Message, Page, Queue, QueueError, Record, RecordError};
+use safelight_ports::{
+    Append, Claim, Depth, Message, Page, Queue, QueueError, Record, RecordError,
+};
 use safelight_schema::{Draft, Event, Evidence, Header, Lane, Pointer, Seal, Summary, Token, time};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -187,8 +189,26 @@ impl Record for HostClient {
             .await
     }
 
+    async fn claim_with(
+        &self,
+        header: &Header,
+        lease: Duration,
+        drafts: &[Draft],
+    ) -> Result<Claim, RecordError> {
+        self.record("claim_with", &(header, lease.num_milliseconds(), drafts))
+            .await
+    }
+
     async fn mark_started(&self, execution: &str) -> Result<(), RecordError> {
         self.record("mark_started", &(execution,)).await
+    }
+
+    async fn mark_started_with(
+        &self,
+        execution: &str,
+        drafts: &[Draft],
+    ) -> Result<(), RecordError> {
+        self.record("mark_started_with", &(execution, drafts)).await
     }
 
     async fn append(
@@ -222,6 +242,16 @@ impl Record for HostClient {
 
     async fn put_summary(&self, summary: &Summary) -> Result<(), RecordError> {
         self.record("put_summary", &(summary,)).await
+    }
+
+    async fn close(
+        &self,
+        execution: &str,
+        appends: &[Append],
+        at: DateTime<Utc>,
+    ) -> Result<Summary, RecordError> {
+        self.record("close", &(execution, appends, time::format(&at)))
+            .await
     }
 
     async fn summary(&self, execution: &str) -> Result<Option<Summary>, RecordError> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use chrono::{DateTime, Duration, Utc};
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use safelight_ports::{Claim, Page, PointerItem, Record, RecordError};
+use safelight_ports::{Append, Claim, Page, PointerItem, Record, RecordError};
 use safelight_schema::{
     Draft, Event, Evidence, Header, Lane, Pointer, Seal, Summary, Tip, chain, key,
 };
@@ -75,16 +75,39 @@ impl Record for SqliteRecord {
         self.write(move |tx| claim(tx, &header, lease)).await
     }
 
-    async fn mark_started(&self, execution: &str) -> std::result::Result<(), RecordError> {
-        let execution = execution.to_owned();
+    async fn claim_with(
+        &self,
+        header: &Header,
+        lease: Duration,
+        drafts: &[Draft],
+    ) -> std::result::Result<Claim, RecordError> {
+        one_lane(drafts, &[])?;
+        let (header, drafts) = (header.clone(), drafts.to_vec());
         self.write(move |tx| {
-            let pk = key::partition(&execution);
-            let mut header: Header = require(tx, &pk, key::HEADER)?;
-            if !header.started {
-                header.started = true;
-                put(tx, &pk, key::HEADER, &header)?;
+            let claim = claim(tx, &header, lease)?;
+            if claim == Claim::Granted {
+                append(tx, drafts, &[])?;
             }
-            Ok(())
+            Ok(claim)
+        })
+        .await
+    }
+
+    async fn mark_started(&self, execution: &str) -> std::result::Result<(), RecordError> {
+        let pk = key::partition(execution);
+        self.write(move |tx| mark_started(tx, &pk)).await
+    }
+
+    async fn mark_started_with(
+        &self,
+        execution: &str,
+        drafts: &[Draft],
+    ) -> std::result::Result<(), RecordError> {
+        one_lane(drafts, &[])?;
+        let (pk, drafts) = (key::partition(execution), drafts.to_vec());
+        self.write(move |tx| {
+            append(tx, drafts, &[])?;
+            mark_started(tx, &pk)
         })
         .await
     }
@@ -94,15 +117,9 @@ impl Record for SqliteRecord {
         drafts: &[Draft],
         pointers: &[Pointer],
     ) -> std::result::Result<Vec<Event>, RecordError> {
-        let Some(first) = drafts.first() else {
-            if pointers.is_empty() {
-                return Ok(Vec::new());
-            }
-            return Err(fault("pointers were given without an event"));
-        };
-        let same = |draft: &Draft| draft.execution == first.execution && draft.lane == first.lane;
-        if !drafts.iter().all(same) {
-            return Err(fault("events of different lanes were appended together"));
+        one_lane(drafts, pointers)?;
+        if drafts.is_empty() {
+            return Ok(Vec::new());
         }
         let (drafts, pointers) = (drafts.to_vec(), pointers.to_vec());
         self.write(move |tx| append(tx, drafts, &pointers)).await
@@ -146,6 +163,29 @@ impl Record for SqliteRecord {
         self.write(move |tx| {
             let pk = key::partition(&summary.execution);
             put(tx, &pk, key::SUMMARY, &summary)
+        })
+        .await
+    }
+
+    async fn close(
+        &self,
+        execution: &str,
+        appends: &[Append],
+        time: DateTime<Utc>,
+    ) -> std::result::Result<Summary, RecordError> {
+        for Append { drafts, pointers } in appends {
+            one_lane(drafts, pointers)?;
+        }
+        let (pk, appends) = (key::partition(execution), appends.to_vec());
+        self.write(move |tx| {
+            for Append { drafts, pointers } in appends {
+                append(tx, drafts, &pointers)?;
+            }
+            put_seal(tx, &pk, time)?;
+            let header: Header = require(tx, &pk, key::HEADER)?;
+            let summary = Summary::of(&header, &events(tx, &pk, "E#")?);
+            put(tx, &pk, key::SUMMARY, &summary)?;
+            Ok(summary)
         })
         .await
     }
@@ -200,6 +240,21 @@ fn fault(what: &str) -> RecordError {
     RecordError::Unavailable(format!(
         "{what}: this is a fault of the program, please report it"
     ))
+}
+
+/// What an append is made of: events of one lane, and pointers only beside them.
+fn one_lane(drafts: &[Draft], pointers: &[Pointer]) -> std::result::Result<(), RecordError> {
+    let Some(first) = drafts.first() else {
+        if pointers.is_empty() {
+            return Ok(());
+        }
+        return Err(fault("pointers were given without an event"));
+    };
+    let same = |draft: &Draft| draft.execution == first.execution && draft.lane == first.lane;
+    if drafts.iter().all(same) {
+        return Ok(());
+    }
+    Err(fault("events of different lanes were appended together"))
 }
 
 fn unreadable(item: &str, problem: &impl ToString) -> Refusal<RecordError> {
@@ -309,6 +364,15 @@ fn claim(tx: &Connection, header: &Header, lease: Duration) -> Result<Claim> {
     ];
     put_pointers(tx, &pk, &pointers)?;
     Ok(Claim::Granted)
+}
+
+fn mark_started(tx: &Connection, pk: &str) -> Result<()> {
+    let mut header: Header = require(tx, pk, key::HEADER)?;
+    if !header.started {
+        header.started = true;
+        put(tx, pk, key::HEADER, &header)?;
+    }
+    Ok(())
 }
 
 /// What an append has to know of an event that is there.

@@ -15,7 +15,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Router, http::HeaderValue};
 use chrono::{DateTime, Duration, Utc};
-use safelight_ports::{Queue, Record};
+use safelight_ports::{Append, Queue, Record};
 use safelight_schema::{Draft, Header, Lane, Pointer, Summary, Token};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -107,9 +107,18 @@ async fn record_operation(
             let (header, lease): (Header, i64) = arguments(&body)?;
             answer(record.claim(&header, Duration::milliseconds(lease)).await)
         }
+        "claim_with" => {
+            let (header, lease, drafts): (Header, i64, Vec<Draft>) = arguments(&body)?;
+            let lease = Duration::milliseconds(lease);
+            answer(record.claim_with(&header, lease, &drafts).await)
+        }
         "mark_started" => {
             let (execution,): (String,) = arguments(&body)?;
             answer(record.mark_started(&execution).await)
+        }
+        "mark_started_with" => {
+            let (execution, drafts): (String, Vec<Draft>) = arguments(&body)?;
+            answer(record.mark_started_with(&execution, &drafts).await)
         }
         "append" => {
             let (drafts, pointers): (Vec<Draft>, Vec<Pointer>) = arguments(&body)?;
@@ -138,6 +147,11 @@ async fn record_operation(
         "put_summary" => {
             let (summary,): (Summary,) = arguments(&body)?;
             answer(record.put_summary(&summary).await)
+        }
+        "close" => {
+            let (execution, appends, time): (String, Vec<Append>, DateTime<Utc>) =
+                arguments(&body)?;
+            answer(record.close(&execution, &appends, time).await)
         }
         "summary" => {
             let (execution,): (String,) = arguments(&body)?;

@@ -22,4 +22,4 @@ pub use labels::{LabelError, Labels};
 pub use objects::{ObjectHead, ObjectMeta, Objects, ObjectsError, WriteCondition, Written};
 pub use presign::{Leave, Presign};
 pub use queue::{Depth, Message, Queue, QueueError};
-pub use record::{Claim, Page, PointerItem, Record, RecordError};
+pub use record::{Append, Claim, Page, PointerItem, Record, RecordError};

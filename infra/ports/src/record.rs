@@ -2,7 +2,9 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Duration, Utc};
-use safelight_schema::{Draft, Event, Evidence, Header, Lane, Pointer, Seal, Summary, error_name};
+use safelight_schema::{
+    Draft, Event, Evidence, Header, Lane, Pointer, Seal, Summary, error_name, key,
+};
 use serde::{Deserialize, Serialize};
 
 /// What a claim was answered.
@@ -61,15 +63,52 @@ impl RecordError {
     }
 }
 
+/// Drafts of one lane and the pointers that are written with them.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Append {
+    /// The events, all of the same execution and lane.
+    pub drafts: Vec<Draft>,
+    /// The pointers.
+    pub pointers: Vec<Pointer>,
+}
+
 /// The record of executions.
+///
+/// `claim_with`, `mark_started_with` and `close` are several steps in one call. As written here they
+/// are those steps one after the other, so that a call which broke off is finished by the same call
+/// again; a store that can do them at once saves the round trips.
 #[async_trait]
 pub trait Record: Send + Sync {
     /// Puts the header if there is none; or if the one that is there was never started and was
     /// claimed longer than `lease` ago or by the same message. Writes the T and I pointers with it.
     async fn claim(&self, header: &Header, lease: Duration) -> Result<Claim, RecordError>;
 
+    /// As `claim`; when it is granted, appends `drafts` too.
+    async fn claim_with(
+        &self,
+        header: &Header,
+        lease: Duration,
+        drafts: &[Draft],
+    ) -> Result<Claim, RecordError> {
+        let claim = self.claim(header, lease).await?;
+        if claim == Claim::Granted {
+            self.append(drafts, &[]).await?;
+        }
+        Ok(claim)
+    }
+
     /// Notes that StartExecution has answered for a claimed header.
     async fn mark_started(&self, execution: &str) -> Result<(), RecordError>;
+
+    /// Appends `drafts`, and notes that StartExecution has answered.
+    async fn mark_started_with(
+        &self,
+        execution: &str,
+        drafts: &[Draft],
+    ) -> Result<(), RecordError> {
+        self.append(drafts, &[]).await?;
+        self.mark_started(execution).await
+    }
 
     /// Appends drafts to one lane, in order, and writes `pointers` with them. A draft whose id is in
     /// the lane already is not written again. Answers the events as stored, one a draft.
@@ -98,6 +137,28 @@ pub trait Record: Send + Sync {
 
     /// Writes the projection.
     async fn put_summary(&self, summary: &Summary) -> Result<(), RecordError>;
+
+    /// Appends what is still to be said of an execution that has ended, seals its lanes, and writes
+    /// its summary, in this order; answers the summary.
+    async fn close(
+        &self,
+        execution: &str,
+        appends: &[Append],
+        time: DateTime<Utc>,
+    ) -> Result<Summary, RecordError> {
+        for Append { drafts, pointers } in appends {
+            self.append(drafts, pointers).await?;
+        }
+        self.put_seal(execution, time).await?;
+        let header = self.header(execution).await?;
+        let header = header.ok_or_else(|| RecordError::Unreadable {
+            item: key::HEADER.into(),
+            problem: format!("there is none of '{execution}'"),
+        })?;
+        let summary = Summary::of(&header, &self.events(execution).await?);
+        self.put_summary(&summary).await?;
+        Ok(summary)
+    }
 
     /// The projection, if the execution was closed.
     async fn summary(&self, execution: &str) -> Result<Option<Summary>, RecordError>;

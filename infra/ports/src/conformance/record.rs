@@ -11,7 +11,7 @@ use safelight_schema::{
 };
 
 use super::unique;
-use crate::{Claim, Record, RecordError};
+use crate::{Append, Claim, Record, RecordError};
 
 /// Runs the suite. Every call of `make` answers a record; it may be the same one.
 pub async fn record(make: impl AsyncFn() -> Arc<dyn Record>) {
@@ -30,6 +30,7 @@ pub async fn record(make: impl AsyncFn() -> Arc<dyn Record>) {
     pages_come_in_order(&*make().await).await;
     executions_are_listed(&*make().await).await;
     evidence_is_whole(&*make().await).await;
+    several_steps_in_one_call(&*make().await).await;
 }
 
 fn time() -> DateTime<Utc> {
@@ -469,5 +470,49 @@ async fn evidence_is_whole(record: &dyn Record) {
     for (sk, event) in &evidence.events {
         assert_eq!(*sk, key::event(&event.lane, event.seq));
     }
+    assert_eq!(chain::verify(&evidence), []);
+}
+
+async fn several_steps_in_one_call(record: &dyn Record) {
+    // Invariants 1 and 2: each call twice, as after one that broke off.
+    let execution = unique("20261121");
+    let claim = header(&execution, "message-1", time());
+    let received = [draft(&execution, &Lane::Trunk, 0)];
+    for _ in 0..2 {
+        let answer = record.claim_with(&claim, lease(), &received).await;
+        assert_eq!(answer.unwrap(), Claim::Granted);
+    }
+    let other = header(&execution, "message-2", time());
+    let not_ours = [draft(&execution, &Lane::Trunk, 1)];
+    let answer = record.claim_with(&other, lease(), &not_ours).await;
+    assert!(matches!(answer.unwrap(), Claim::Held(_)));
+    let trunk = record.lane(&execution, &Lane::Trunk).await.unwrap();
+    assert_eq!(
+        trunk.len(),
+        1,
+        "a claim that is not granted appends nothing"
+    );
+
+    let started = [draft(&execution, &Lane::Trunk, 2)];
+    for _ in 0..2 {
+        record
+            .mark_started_with(&execution, &started)
+            .await
+            .unwrap();
+    }
+    assert!(record.header(&execution).await.unwrap().unwrap().started);
+
+    let appends = [Lane::History, Lane::Operator].map(|lane| Append {
+        drafts: vec![draft(&execution, &lane, 0)],
+        pointers: Vec::new(),
+    });
+    for _ in 0..2 {
+        let summary = record.close(&execution, &appends, time()).await.unwrap();
+        assert_eq!(record.summary(&execution).await.unwrap(), Some(summary));
+    }
+    let seal = record.seal(&execution).await.unwrap().unwrap();
+    assert_eq!((seal.epoch, seal.lanes.len()), (0, 3));
+    assert_eq!(seal.lanes[&Lane::Trunk].seq, 2);
+    let evidence = record.evidence(&execution).await.unwrap();
     assert_eq!(chain::verify(&evidence), []);
 }

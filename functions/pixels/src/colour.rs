@@ -34,11 +34,13 @@ pub enum Colour {
     CmykByProfile,
     /// CMYK without a usable profile, converted by formula.
     CmykByFormula,
+    /// High dynamic range, mapped to what sRGB can show.
+    ToneMapped,
 }
 
 impl Colour {
     /// The name in results: `srgb`, `profile-kept`, `profile-dropped`, `cmyk-by-profile`,
-    /// `cmyk-by-formula`.
+    /// `cmyk-by-formula`, `tone-mapped`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::AssumedSrgb => "srgb",
@@ -46,6 +48,7 @@ impl Colour {
             Self::ProfileDropped => "profile-dropped",
             Self::CmykByProfile => "cmyk-by-profile",
             Self::CmykByFormula => "cmyk-by-formula",
+            Self::ToneMapped => "tone-mapped",
         }
     }
 }

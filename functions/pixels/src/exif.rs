@@ -3,6 +3,8 @@
 use crate::Orientation;
 
 const ORIENTATION: u16 = 0x0112;
+/// An EXIF block above this size is dropped: in JPEG none is larger than 64 KiB.
+pub(crate) const MAX_BYTES: usize = 4 << 20;
 /// More entries than this in one directory is nonsense.
 const MAX_ENTRIES: u16 = 1024;
 

@@ -1,7 +1,8 @@
 //! Pixels: untrusted bytes in, pixels out; pixels in, image files out.
 //!
-//! What it does: decodes JPEG, PNG, GIF, WebP, BMP, TIFF and ICO with memory-safe decoders, turns
-//! the picture upright, keeps or converts its colours, resizes, and encodes.
+//! What it does: decodes JPEG, PNG, GIF, WebP, BMP, TIFF, ICO, JPEG XL, JPEG 2000 and SVG with
+//! memory-safe decoders (AVIF and HEIC with a feature), turns the picture upright, keeps or converts
+//! its colours, resizes, and encodes.
 //! What it never does: read a file or a socket, decide by file extension, run a C decoder on foreign
 //! bytes, or change a picture without saying so in what it returns.
 //!
@@ -44,3 +45,11 @@ pub use output::Output;
 pub use pixels::{Channels, Pixels, Samples};
 pub use resize::{Filter, half, resize};
 pub use safelight_schema::{ColourModel, Format};
+
+/// The features of this build that add a decoder, as the manifests' `formats_with_feature` name them.
+pub const FEATURES: &[&str] = &[
+    #[cfg(feature = "avif")]
+    "avif",
+    #[cfg(feature = "heic")]
+    "heic",
+];

@@ -131,7 +131,11 @@ fn branch(
     key: &str,
     settings: &BranchSettings,
 ) -> ExplainedBranch {
-    let skipped = safelight_route::explain_with(rule, facts, key, &BTreeSet::new(), settings).err();
+    let features: BTreeSet<String> = safelight_pixels::FEATURES
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let skipped = safelight_route::explain_with(rule, facts, key, &features, settings).err();
     ExplainedBranch {
         branch: rule.branch.clone(),
         version: rule.version.clone(),

@@ -182,7 +182,9 @@ pub fn labels_by_rekognition(config: &Config) -> bool {
 fn settings(name: &str, config: &Config) -> Value {
     match name {
         "validate" => json!(config.validate),
-        "route" => json!({ "branches": config.branches }),
+        "route" => {
+            json!({ "features": safelight_pixels::FEATURES, "branches": config.branches })
+        }
         "fail" => {
             json!({ "queue": DEAD_LETTERS, "dead_letter_rejected": config.dead_letter_rejected })
         }

@@ -106,7 +106,8 @@ enum Candidate {
 /// Compresses an image.
 ///
 /// JPEG becomes JPEG and lossy WebP lossy WebP, at the set quality; PNG, GIF, TIFF and lossless
-/// WebP become smaller without loss in their own format; BMP becomes PNG. An icon is kept as it is.
+/// WebP become smaller without loss in their own format; BMP becomes PNG. An icon is kept as it
+/// is, and so are the formats that are read and not written: JPEG XL, JPEG 2000, SVG, AVIF, HEIC.
 pub fn run(
     bytes: &[u8],
     format: Format,
@@ -155,8 +156,11 @@ fn candidate(
         Format::Gif => lossless::gif(bytes, limits, settings.metadata)?,
         Format::Tiff => lossless::tiff(bytes, limits, settings.metadata)?,
         Format::Ico => Recompressed::Kept("an icon holds several pictures and is kept whole"),
+        // Each is smaller as it is than as anything that is written here.
         Format::Jxl | Format::Jp2 | Format::Svg | Format::Avif | Format::Heic => {
-            return Err(PixelError::DecoderMissing { format });
+            // What cannot be decoded is not passed on as if it were sound.
+            decode(bytes, format, limits)?;
+            Recompressed::Kept("this format is read and not written, and is kept as it is")
         }
     };
     Ok(match recompressed {

@@ -86,7 +86,7 @@ pub struct Details {
     /// EXIF orientation that was applied, 1 to 8.
     pub orientation: u8,
     /// What happened to the colours: `srgb`, `profile-kept`, `profile-dropped`,
-    /// `cmyk-by-profile`, `cmyk-by-formula`.
+    /// `cmyk-by-profile`, `cmyk-by-formula`, `tone-mapped`.
     pub colour: String,
     /// Size of the thumbnail, bytes.
     pub bytes: u64,
@@ -105,7 +105,7 @@ pub struct Outcome {
 ///
 /// Formats: JPEG stays JPEG, PNG stays PNG, WebP stays WebP (lossless where the image is). A GIF's
 /// first frame becomes PNG, since a resized picture has more than 256 colours; its animation stays
-/// GIF. BMP and ICO become PNG. TIFF becomes JPEG, or PNG where it has transparency, 16 bits or a
+/// GIF. BMP, ICO and SVG become PNG. TIFF, JPEG XL, JPEG 2000, AVIF and HEIC become JPEG, or PNG where it has transparency, 16 bits or a
 /// colour table, which JPEG cannot keep.
 pub fn run(
     bytes: &[u8],
@@ -204,7 +204,7 @@ fn still_format(decoded: &Decoded) -> Format {
     match source.format {
         Format::Jpeg if fits(Format::Jpeg) => Format::Jpeg,
         Format::Webp if fits(Format::Webp) => Format::Webp,
-        Format::Tiff
+        Format::Tiff | Format::Jxl | Format::Jp2 | Format::Avif | Format::Heic
             if fits(Format::Jpeg)
                 && !pixels.channels().has_alpha()
                 && pixels.bit_depth() == 8

@@ -239,8 +239,8 @@ fn broken_files_are_named() {
     .unwrap_err();
     assert_eq!(error.name(), "Image.Truncated");
     let error = run(
-        b"<svg/>",
-        Format::Svg,
+        b"\0\0\0\x18ftypheic",
+        Format::Heic,
         &Settings::default(),
         &Limits::default(),
     )

@@ -1,9 +1,18 @@
 //! Decoding: bytes in, upright pixels out.
 
+mod alpha;
 mod bitmap;
 pub(crate) mod gif;
+#[cfg(any(feature = "avif", feature = "heic"))]
+mod heif;
+mod isobmff;
+mod jp2;
+mod jp2_cost;
 mod jpeg;
+mod jxl;
 pub(crate) mod png;
+mod svg;
+mod svg_cost;
 pub(crate) mod tiff;
 pub(crate) mod tiff_samples;
 pub(crate) mod webp;
@@ -84,9 +93,17 @@ pub fn decode_stored(bytes: &[u8], format: Format, limits: &Limits) -> Result<De
         Format::Webp => webp::decode(bytes, limits),
         Format::Bmp | Format::Ico => bitmap::decode(bytes, format, limits),
         Format::Tiff => tiff::decode(bytes, limits),
-        Format::Jxl | Format::Jp2 | Format::Svg | Format::Avif | Format::Heic => {
-            Err(PixelError::DecoderMissing { format })
-        }
+        Format::Jxl => jxl::decode(bytes, limits),
+        Format::Jp2 => jp2::decode(bytes, limits),
+        Format::Svg => svg::decode(bytes, limits),
+        #[cfg(feature = "avif")]
+        Format::Avif => heif::decode(bytes, format, limits),
+        #[cfg(feature = "heic")]
+        Format::Heic => heif::decode(bytes, format, limits),
+        #[cfg(not(feature = "avif"))]
+        Format::Avif => Err(PixelError::DecoderMissing { format }),
+        #[cfg(not(feature = "heic"))]
+        Format::Heic => Err(PixelError::DecoderMissing { format }),
     })
 }
 

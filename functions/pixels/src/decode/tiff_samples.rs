@@ -3,6 +3,7 @@
 use tiff::ColorType;
 use tiff::decoder::DecodingResult;
 
+use super::alpha;
 use super::tiff::{FORMAT, Page, Typed};
 use crate::{Channels, PixelError, Samples, colour};
 
@@ -125,7 +126,7 @@ pub(super) fn pixels(page: Page) -> Result<Typed, PixelError> {
         other => return Err(unsupported(format!("{other:?}"))),
     };
     let samples = if page.premultiplied && channels.has_alpha() {
-        divided_by_alpha(samples, channels.count())
+        alpha::divided(samples, channels.count())
     } else {
         samples
     };
@@ -167,6 +168,8 @@ fn look_up(raw: Raw, table: &[u16]) -> Result<Samples, PixelError> {
         return Err(unsupported("indexes of more than 8 bits"));
     };
     let count = table.len() / 3;
+    // The table has 16 bits by definition; some writers fill the lower eight only, others the upper.
+    let shift = if table.iter().any(|&value| value > 255) { 8 } else { 0 };
     let mut out = Vec::with_capacity(indexes.len() * 3);
     for index in indexes {
         let index = usize::from(index);
@@ -178,37 +181,8 @@ fn look_up(raw: Raw, table: &[u16]) -> Result<Samples, PixelError> {
             ));
         }
         out.extend(
-            [index, count + index, 2 * count + index].map(|at| crate::pixels::eight_of(table[at])),
+            [index, count + index, 2 * count + index].map(|at| (table[at] >> shift) as u8),
         );
     }
     Ok(Samples::Eight(out))
-}
-
-fn divided_by_alpha(samples: Samples, count: usize) -> Samples {
-    match samples {
-        Samples::Eight(mut samples) => {
-            for pixel in samples.chunks_exact_mut(count) {
-                if let Some((&mut alpha @ 1..=254, colours)) = pixel.split_last_mut() {
-                    for colour in colours {
-                        let full =
-                            (u32::from(*colour) * 255 + u32::from(alpha) / 2) / u32::from(alpha);
-                        *colour = full.min(255) as u8;
-                    }
-                }
-            }
-            Samples::Eight(samples)
-        }
-        Samples::Sixteen(mut samples) => {
-            for pixel in samples.chunks_exact_mut(count) {
-                if let Some((&mut alpha @ 1..=65_534, colours)) = pixel.split_last_mut() {
-                    for colour in colours {
-                        let full =
-                            (u64::from(*colour) * 65_535 + u64::from(alpha) / 2) / u64::from(alpha);
-                        *colour = full.min(65_535) as u16;
-                    }
-                }
-            }
-            Samples::Sixteen(samples)
-        }
-    }
 }

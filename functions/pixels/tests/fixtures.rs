@@ -146,7 +146,10 @@ fn what_a_file_was_is_said() {
     assert_eq!(source("palette.tiff").colour_model, ColourModel::Palette);
     assert_eq!(source("ycck.jpg").colour_model, ColourModel::Ycck);
     assert_eq!(decoded("cmyk.tiff").colour, Colour::CmykByFormula);
-    assert_eq!((source("pages.tiff").frames, source("png.ico").frames), (3, 2));
+    assert_eq!(
+        (source("pages.tiff").frames, source("png.ico").frames),
+        (3, 2)
+    );
     let animated = source("animated.jxl");
     assert_eq!((animated.frames, animated.animated), (3, false));
     assert!(source("animated.png").animated);

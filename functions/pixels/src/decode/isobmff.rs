@@ -17,10 +17,7 @@ pub(super) fn boxes(mut rest: &[u8]) -> impl Iterator<Item = Part<'_>> {
         let name: [u8; 4] = rest.get(4..8)?.try_into().ok()?;
         let (head, size) = match short {
             0 => (8, rest.len() as u64),
-            1 => (
-                16,
-                u64::from_be_bytes(rest.get(8..16)?.try_into().ok()?),
-            ),
+            1 => (16, u64::from_be_bytes(rest.get(8..16)?.try_into().ok()?)),
             _ => (8, u64::from(short)),
         };
         if size < head {

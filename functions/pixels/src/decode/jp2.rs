@@ -1,6 +1,8 @@
 //! JPEG 2000: a JP2 file or a bare codestream, in 8 or 16 bits a sample.
 
-use hayro_jpeg2000::{ColorSpace, DecodeError, DecodeSettings, DecoderContext, DecodingError, Image};
+use hayro_jpeg2000::{
+    ColorSpace, DecodeError, DecodeSettings, DecoderContext, DecodingError, Image,
+};
 
 use super::{Decoded, Source, assemble, isobmff, jp2_cost};
 use crate::colour::{self, Colour};
@@ -89,7 +91,12 @@ fn meaning(space: &ColorSpace, has_alpha: bool) -> Result<Meaning, PixelError> {
 
 pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, PixelError> {
     let cost = jp2_cost::of(codestream(bytes)?)?;
-    limits.check(FORMAT, cost.width, cost.height, cost.bytes_per_pixel(limits))?;
+    limits.check(
+        FORMAT,
+        cost.width,
+        cost.height,
+        cost.bytes_per_pixel(limits),
+    )?;
     let settings = DecodeSettings::default();
     let image = Image::new(bytes, &settings).map_err(|error| fail("header", error))?;
     let (width, height) = (image.width(), image.height());

@@ -199,10 +199,13 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, PixelErro
     };
     let bits = metadata.bit_depth.bits_per_sample();
     let lossy = metadata.xyb_encoded;
-    let premultiplied = metadata.ec_info.iter().find_map(|channel| match channel.ty {
-        ExtraChannelType::Alpha { alpha_associated } => Some(alpha_associated),
-        _ => None,
-    });
+    let premultiplied = metadata
+        .ec_info
+        .iter()
+        .find_map(|channel| match channel.ty {
+            ExtraChannelType::Alpha { alpha_associated } => Some(alpha_associated),
+            _ => None,
+        });
     let format = image.pixel_format();
     let per_pixel = format.channels() as u64 * if deep { 2 } else { 1 };
     limits.check(FORMAT, size.0, size.1, per_pixel)?;

@@ -12,9 +12,7 @@ use resvg::usvg::{self, ImageHrefResolver, Options, Tree, roxmltree};
 
 use super::{Decoded, Source, assemble, svg_cost};
 use crate::colour::Colour;
-use crate::{
-    Channels, ColourModel, Format, Limits, Metadata, Orientation, PixelError, Samples,
-};
+use crate::{Channels, ColourModel, Format, Limits, Metadata, Orientation, PixelError, Samples};
 
 pub(super) const FORMAT: Format = Format::Svg;
 
@@ -107,10 +105,9 @@ fn draw(bytes: &[u8], limits: &Limits) -> Result<Decoded, PixelError> {
 
 fn broken(error: &roxmltree::Error) -> PixelError {
     match error {
-        roxmltree::Error::NodesLimitReached => PixelError::unsupported(
-            FORMAT,
-            format!("more than {} nodes", svg_cost::MAX_NODES),
-        ),
+        roxmltree::Error::NodesLimitReached => {
+            PixelError::unsupported(FORMAT, format!("more than {} nodes", svg_cost::MAX_NODES))
+        }
         roxmltree::Error::UnknownEntityReference(..) => {
             PixelError::unsupported(FORMAT, format!("entities: {error}"))
         }

@@ -128,7 +128,12 @@ pub(super) fn check_drawing(
         work: width * height,
         max_bytes: limits.max_bytes as f64,
     };
-    walk.group(tree.root(), Transform::identity(), walk.bytes(width * height), 0)
+    walk.group(
+        tree.root(),
+        Transform::identity(),
+        walk.bytes(width * height),
+        0,
+    )
 }
 
 struct Walk {
@@ -269,9 +274,10 @@ impl Walk {
             self.clip(outer, transform, held, layer, depth + 1)?;
         }
         // A clip's children have clips of their own, each on a layer of this size.
-        let nested = clip.root().children().iter().filter(|node| {
-            matches!(node, usvg::Node::Group(group) if group.clip_path().is_some())
-        });
+        let nested =
+            clip.root().children().iter().filter(
+                |node| matches!(node, usvg::Node::Group(group) if group.clip_path().is_some()),
+            );
         self.spend(nested.count() as f64 * layer * 2.0)?;
         let transform = transform.pre_concat(clip.transform());
         self.group(clip.root(), transform, held, depth + 1)

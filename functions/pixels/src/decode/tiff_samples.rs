@@ -169,7 +169,11 @@ fn look_up(raw: Raw, table: &[u16]) -> Result<Samples, PixelError> {
     };
     let count = table.len() / 3;
     // The table has 16 bits by definition; some writers fill the lower eight only, others the upper.
-    let shift = if table.iter().any(|&value| value > 255) { 8 } else { 0 };
+    let shift = if table.iter().any(|&value| value > 255) {
+        8
+    } else {
+        0
+    };
     let mut out = Vec::with_capacity(indexes.len() * 3);
     for index in indexes {
         let index = usize::from(index);
@@ -180,9 +184,7 @@ fn look_up(raw: Raw, table: &[u16]) -> Result<Samples, PixelError> {
                 format!("index {index} in a table of {count} colours"),
             ));
         }
-        out.extend(
-            [index, count + index, 2 * count + index].map(|at| (table[at] >> shift) as u8),
-        );
+        out.extend([index, count + index, 2 * count + index].map(|at| (table[at] >> shift) as u8));
     }
     Ok(Samples::Eight(out))
 }

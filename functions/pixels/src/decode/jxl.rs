@@ -293,12 +293,16 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, PixelErro
 fn from_light(samples: Samples, icc: Option<&[u8]>) -> (Samples, Colour) {
     match samples {
         Samples::Eight(mut samples) => {
-            samples.iter_mut().for_each(|sample| *sample = !*sample);
+            for sample in &mut samples {
+                *sample = !*sample;
+            }
             let (samples, colour) = colour::cmyk8_to_rgb(samples, icc);
             (Samples::Eight(samples), colour)
         }
         Samples::Sixteen(mut samples) => {
-            samples.iter_mut().for_each(|sample| *sample = !*sample);
+            for sample in &mut samples {
+                *sample = !*sample;
+            }
             let (samples, colour) = colour::cmyk16_to_rgb(&samples, icc);
             (Samples::Sixteen(samples), colour)
         }

@@ -60,11 +60,11 @@ pub(super) fn check_document(document: &Document<'_>) -> Result<(), PixelError> 
         }
     }
     // As often as the shapes themselves are copied by `use`.
-    let copied = (elements / (document.descendants().count() as u64).max(1)).max(1);
+    let repeats = (elements / (document.descendants().count() as u64).max(1)).max(1);
     let copies = markers
         .saturating_mul(corners)
         .max(paints.saturating_mul(shapes))
-        .saturating_mul(copied);
+        .saturating_mul(repeats);
     if copies > MAX_COPIES {
         return Err(refuse(
             "markers, patterns, masks or clips that would be copied more than a million times",
@@ -168,8 +168,8 @@ impl Walk {
             height: self.canvas.1 as u64,
             cause: format!(
                 "its layers need {:.0} MiB, and the limit is {:.0} MiB",
-                bytes / 1048_576.0,
-                self.max_bytes / 1048_576.0
+                bytes / 1_048_576.0,
+                self.max_bytes / 1_048_576.0
             ),
         })
     }

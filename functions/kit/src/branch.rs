@@ -8,8 +8,8 @@ use std::sync::Arc;
 use safelight_schema::chain::sha256_hex;
 use safelight_schema::task::{BranchInput, BranchOutput};
 use safelight_schema::{EventData, ImageFacts, ImageRef, Lane, ObjectRef, Pointer, error_name};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
@@ -44,6 +44,18 @@ impl Default for Common {
             max_decoded_mb: 768,
             max_frames: 1_000,
         }
+    }
+}
+
+impl Common {
+    /// Most pixels of one frame that are decoded.
+    pub fn max_pixels(&self) -> u64 {
+        (self.max_megapixels * 1e6) as u64
+    }
+
+    /// Memory for decoded pixels, bytes.
+    pub fn max_decoded_bytes(&self) -> u64 {
+        u64::from(self.max_decoded_mb) << 20
     }
 }
 
@@ -90,6 +102,27 @@ pub struct Work {
     pub details: Value,
 }
 
+impl Work {
+    /// Files, each a name, a media type and its content, and what is said of them.
+    pub fn new<M: Into<String>>(
+        files: impl IntoIterator<Item = (String, M, Vec<u8>)>,
+        details: &impl Serialize,
+    ) -> Result<Self, FunctionError> {
+        let details = serde_json::to_value(details).map_err(|error| {
+            FunctionError::new(&error_name::IMAGE_ENCODE_FAILED, error.to_string())
+        })?;
+        let artifact = |(name, media_type, bytes): (String, M, Vec<u8>)| Artifact {
+            name,
+            media_type: media_type.into(),
+            bytes,
+        };
+        Ok(Self {
+            artifacts: files.into_iter().map(artifact).collect(),
+            details,
+        })
+    }
+}
+
 /// An image as a branch is given it.
 #[derive(Debug, Clone)]
 pub struct Picture {
@@ -123,6 +156,38 @@ pub fn handler<B: Branch>(name: &'static str, adapters: Adapters, branch: B) -> 
         adapters,
         task,
     ))
+}
+
+/// The handler of a branch that is one function of the image's bytes and its settings, which are
+/// checked before there is an image.
+pub fn pure<S>(
+    name: &'static str,
+    adapters: Adapters,
+    check: fn(&S) -> Result<(), FunctionError>,
+    work: fn(&Picture, &Common, &S) -> Result<Work, FunctionError>,
+) -> Result<Box<dyn Handler>, FunctionError>
+where
+    S: DeserializeOwned + Default + Send + Sync + 'static,
+{
+    let (common, own) = settings(&adapters, name)?;
+    check(&own)?;
+    Ok(handler(name, adapters, Pure { common, own, work }))
+}
+
+struct Pure<S> {
+    common: Common,
+    own: S,
+    work: fn(&Picture, &Common, &S) -> Result<Work, FunctionError>,
+}
+
+impl<S: Send + Sync + 'static> Branch for Pure<S> {
+    fn max_bytes(&self) -> u64 {
+        self.common.max_bytes
+    }
+
+    async fn work(&self, picture: Picture) -> Result<Work, FunctionError> {
+        (self.work)(&picture, &self.common, &self.own)
+    }
 }
 
 struct BranchTask<B> {

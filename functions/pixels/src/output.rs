@@ -10,3 +10,10 @@ pub struct Output {
     /// The content.
     pub bytes: Vec<u8>,
 }
+
+impl Output {
+    /// File name, media type, content.
+    pub fn into_parts(self) -> (String, &'static str, Vec<u8>) {
+        (self.file_name, self.content_type, self.bytes)
+    }
+}

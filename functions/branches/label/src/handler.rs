@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use safelight_kit::branch::{self, Artifact, Branch, Common, Picture, Work};
 use safelight_kit::{Adapters, Function, FunctionError, Handler, Place};
-use safelight_pixels::Limits;
+use safelight_pixels::{Limits, Output};
 use safelight_ports::Labels;
 use safelight_schema::error_name;
 use serde::{Deserialize, Serialize};
@@ -124,22 +124,17 @@ impl Branch for Label {
 impl Label {
     fn by_pixels(&self, picture: &Picture) -> Result<Work, FunctionError> {
         let limits = Limits {
-            max_pixels: (self.common.max_megapixels * 1e6) as u64,
-            max_bytes: u64::from(self.common.max_decoded_mb) << 20,
+            max_pixels: self.common.max_pixels(),
+            max_bytes: self.common.max_decoded_bytes(),
             max_frames: self.common.max_frames,
         };
         let settings = self.settings.properties();
         let outcome = properties::run(&picture.bytes, picture.facts.format, &settings, &limits)
             .map_err(|error| FunctionError::named(error.name(), error.to_string()))?;
-        let artifacts = outcome.outputs.into_iter().map(|output| Artifact {
-            name: output.file_name,
-            media_type: output.content_type.into(),
-            bytes: output.bytes,
-        });
-        Ok(Work {
-            artifacts: artifacts.collect(),
-            details: serde_json::to_value(outcome.details).map_err(unwritable)?,
-        })
+        Work::new(
+            outcome.outputs.into_iter().map(Output::into_parts),
+            &outcome.details,
+        )
     }
 }
 
@@ -178,40 +173,25 @@ fn unwritable(error: serde_json::Error) -> FunctionError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use safelight_kit::testing::{Bench, FixedLabels, facts, image, task_event};
+    use safelight_kit::testing::{Bench, FixedLabels, TINY_GIF, tiny_gif_event};
     use safelight_ports::LabelError;
-    use safelight_schema::task::BranchInput;
-    use safelight_schema::{Format, ImageFacts};
-
-    /// A GIF of 2 × 1.
-    const GIF: &[u8] =
-        b"GIF89a\x02\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff\x2c\x00\x00\x00\x00\x02\x00\x01\x00\x00\x02\x02\x44\x0a\x00\x3b";
 
     const KEY: &str = "results/label/a.gif/labels.json";
 
-    fn event() -> Value {
-        let input = BranchInput {
-            branch: NAME.into(),
-            version: "1".into(),
-            facts: ImageFacts {
-                format: Format::Gif,
-                ..facts()
-            },
-        };
-        task_event("label/Run", 0, &image("a.gif"), &input)
-    }
-
     fn bench() -> Bench {
         let bench = Bench::new();
-        bench.objects.put("photos", "a.gif", GIF);
+        bench.objects.put("photos", "a.gif", TINY_GIF);
         bench
     }
 
     #[tokio::test]
     async fn properties_are_written_once() {
         let bench = bench();
-        let first = bench.call(&FUNCTION, event()).await.unwrap();
-        assert_eq!(first, bench.call(&FUNCTION, event()).await.unwrap());
+        let first = bench.call(&FUNCTION, tiny_gif_event(NAME)).await.unwrap();
+        assert_eq!(
+            first,
+            bench.call(&FUNCTION, tiny_gif_event(NAME)).await.unwrap()
+        );
         let stored: Value =
             serde_json::from_slice(&bench.objects.bytes("results", KEY).unwrap()).unwrap();
         assert!(
@@ -228,7 +208,9 @@ mod tests {
         let mut adapters = bench.adapters();
         adapters.settings = json!({ "provider": "rekognition" });
         adapters.labels = Some(Arc::new(FixedLabels(answer)));
-        bench.call_with(&FUNCTION, adapters, event()).await
+        bench
+            .call_with(&FUNCTION, adapters, tiny_gif_event(NAME))
+            .await
     }
 
     #[tokio::test]
@@ -272,7 +254,7 @@ mod tests {
         let mut adapters = bench.adapters();
         adapters.settings = json!({ "provider": "rekognition" });
         let error = bench
-            .call_with(&FUNCTION, adapters, event())
+            .call_with(&FUNCTION, adapters, tiny_gif_event(NAME))
             .await
             .unwrap_err();
         assert_eq!(error.name(), "Settings.Invalid");

@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use safelight_ports::{Claim, LabelError, Labels, Record};
+use safelight_schema::task::BranchInput;
 use safelight_schema::{
     ColourModel, Draft, Event, EventData, ExecutionInput, Format, Header, ImageFacts, ImageRef,
     Lane,
@@ -233,6 +234,23 @@ pub fn task_event(state: &str, attempt: u32, image: &ImageRef, body: &impl Seria
     };
     event_fields.extend(fields);
     event
+}
+
+/// A GIF of 2 × 1 pixels, one black and one white.
+pub const TINY_GIF: &[u8] =
+    b"GIF89a\x02\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff\x2c\x00\x00\x00\x00\x02\x00\x01\x00\x00\x02\x02\x44\x0a\x00\x3b";
+
+/// What the workflow gives to branch `name` for [`TINY_GIF`] under the key `a.gif`.
+pub fn tiny_gif_event(name: &str) -> Value {
+    let input = BranchInput {
+        branch: name.into(),
+        version: "1".into(),
+        facts: ImageFacts {
+            format: Format::Gif,
+            ..facts()
+        },
+    };
+    task_event(&format!("{name}/Run"), 0, &image("a.gif"), &input)
 }
 
 /// A batch of SQS messages with these bodies, called `m-1`, `m-2`, ….

@@ -10,7 +10,10 @@ mod queue;
 mod record;
 mod step_functions;
 
-pub use bench::{Bench, FixedLabels, TestClock, facts, image, invocation, sqs_event, task_event};
+pub use bench::{
+    Bench, FixedLabels, TINY_GIF, TestClock, facts, image, invocation, sqs_event, task_event,
+    tiny_gif_event,
+};
 pub use http::{HttpServer, Request, Response};
 pub use objects::MemoryObjects;
 pub use queue::MemoryQueue;

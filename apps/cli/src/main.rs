@@ -57,7 +57,10 @@ fn main() -> ExitCode {
     match run(arguments.command) {
         Ok(exit) => exit.into(),
         Err(error) => {
-            eprintln!("{}", failure::render(&error));
+            let columns = terminal::columns(std::io::stderr());
+            for line in failure::render(&error).lines() {
+                eprintln!("{}", terminal::wrapped(line, "    ", columns));
+            }
             failure::exit_of(&error).into()
         }
     }

@@ -134,15 +134,17 @@ pub fn print_end(report: &Report, config: &Config, elapsed: Duration) {
     println!("\n{}", tally(report, elapsed));
     println!("  results   {}", config.out.display());
     let place = state_flag(config);
-    println!(
-        "  record    {}   (safelight history IMAGE{place}, safelight audit verify{place})",
-        config.state_dir.display()
-    );
+    let columns = terminal::columns(std::io::stdout());
+    let record = [
+        format!("safelight history IMAGE{place}"),
+        format!("safelight audit verify{place}"),
+    ];
+    let state = config.state_dir.display().to_string();
+    println!("{}", with_commands("record", &state, &record, columns));
     if report.bad() > 0 {
-        println!(
-            "  failures  {}   (safelight failures list{place})",
-            report.bad()
-        );
+        let list = [format!("safelight failures list{place}")];
+        let bad = report.bad().to_string();
+        println!("{}", with_commands("failures", &bad, &list, columns));
     }
     let unchanged = report.count(RowOutcome::Unchanged);
     if unchanged > 0 {
@@ -184,9 +186,41 @@ fn tally(report: &Report, elapsed: Duration) -> String {
     )
 }
 
+/// A line of the end with the commands that say more; each on a line of its own where the terminal is
+/// too narrow, so that it can be copied whole.
+fn with_commands(name: &str, value: &str, commands: &[String], columns: Option<usize>) -> String {
+    let line = format!("  {name:<9} {value}   ({})", commands.join(", "));
+    if columns.is_none_or(|columns| line.chars().count() <= columns) {
+        return line;
+    }
+    let commands: String = commands
+        .iter()
+        .map(|command| format!("\n            {command}"))
+        .collect();
+    format!("  {name:<9} {value}{commands}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn commands_that_do_not_fit_have_lines_of_their_own() {
+        let commands = [
+            "safelight history IMAGE".to_owned(),
+            "safelight audit verify".to_owned(),
+        ];
+        let line = "  record    .safelight   (safelight history IMAGE, safelight audit verify)";
+        assert_eq!(with_commands("record", ".safelight", &commands, None), line);
+        assert_eq!(
+            with_commands("record", ".safelight", &commands, Some(80)),
+            line
+        );
+        assert_eq!(
+            with_commands("record", ".safelight", &commands, Some(60)),
+            "  record    .safelight\n            safelight history IMAGE\n            safelight audit verify"
+        );
+    }
 
     fn row(number: usize, outcome: RowOutcome) -> Row {
         Row {

@@ -76,6 +76,24 @@ pub fn span(milliseconds: u64) -> String {
     }
 }
 
+/// Columns of the terminal that `output` is; none where it is a pipe or a file.
+pub fn columns(output: impl std::os::fd::AsFd) -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(output).ok()?;
+    (size.ws_col > 0).then(|| usize::from(size.ws_col))
+}
+
+/// A notice with its lines broken between words, the second and later ones indented; as it is where
+/// there is no terminal, for a script takes it line by line.
+pub fn wrapped(notice: &str, indent: &str, columns: Option<usize>) -> String {
+    let Some(columns) = columns else {
+        return notice.to_owned();
+    };
+    let options = textwrap::Options::new(columns.max(40))
+        .subsequent_indent(indent)
+        .break_words(false);
+    textwrap::fill(notice, options)
+}
+
 /// A span between two times.
 pub fn span_of(duration: Duration) -> String {
     span(u64::try_from(duration.num_milliseconds()).unwrap_or(0))
@@ -172,6 +190,7 @@ pub fn image_room(table: &Table) -> usize {
 
 /// Why what did not succeed did not: the same reasons together, each with its images.
 pub fn reasons(rows: &[Row]) -> String {
+    let columns = columns(std::io::stdout());
     let mut reasons = BTreeMap::<(&str, &str), Vec<&str>>::new();
     for row in rows.iter().filter(|row| row.is_bad()) {
         if let Some(error) = &row.error {
@@ -189,9 +208,13 @@ pub fn reasons(rows: &[Row]) -> String {
         };
         let _ = writeln!(
             text,
-            "{name}: {}{more}\n    {}",
+            "{name}: {}{more}\n{}",
             safe(images[0]),
-            safe(&shorten(cause, 400))
+            wrapped(
+                &format!("    {}", safe(&shorten(cause, 400))),
+                "    ",
+                columns
+            )
         );
     }
     text
@@ -279,6 +302,19 @@ pub fn shorten_path(path: &str, limit: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_notice_is_broken_between_words_on_a_terminal_only() {
+        let notice = "    the header ends early: one more byte was expected";
+        assert_eq!(wrapped(notice, "    ", None), notice);
+        assert_eq!(
+            wrapped(notice, "    ", Some(40)),
+            "    the header ends early: one more byte\n    was expected"
+        );
+        // A path is worth more in one piece.
+        let path = format!("see {}", "x".repeat(50));
+        assert!(wrapped(&path, "  ", Some(40)).ends_with(&"x".repeat(50)));
+    }
 
     #[test]
     fn sizes_and_spans_are_said_as_people_do() {

@@ -20,7 +20,8 @@ pub enum HeaderError {
     },
     /// The file ends before its header does.
     #[error(
-        "the {format} header ends too early: {wanted} more bytes were expected at offset {offset}, but the file ends at {size}; upload the whole file again"
+        "the {format} header ends too early: it goes on to byte {}, but the file ends at {size}; upload the whole file again",
+        .offset.saturating_add(*.wanted)
     )]
     Truncated {
         /// The format's name.

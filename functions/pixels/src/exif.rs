@@ -80,6 +80,89 @@ pub(crate) fn with_normal_orientation(exif: &[u8]) -> Vec<u8> {
     tiff
 }
 
+const LOCATION: u16 = 0x8825;
+/// Bytes of a value of each type (TIFF 6.0, and SSHORT to DOUBLE).
+const SIZES: [usize; 13] = [0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8];
+
+/// The same block without its GPS directory: its entry is taken out, and its content is wiped.
+pub(crate) fn without_location(exif: &[u8]) -> Vec<u8> {
+    let mut tiff = without_prefix(exif).to_vec();
+    // A block whose location cannot be found for sure is dropped whole.
+    if taken_out(&mut tiff).is_none() {
+        tiff.clear();
+    }
+    tiff
+}
+
+fn taken_out(tiff: &mut [u8]) -> Option<()> {
+    let endian = match tiff.get(..4)? {
+        b"II*\0" => Endian::Little,
+        b"MM\0*" => Endian::Big,
+        _ => return None,
+    };
+    let mut directory = usize::try_from(endian.u32(tiff, 4)?).ok()?;
+    // The picture's directory and its thumbnail's.
+    for _ in 0..2 {
+        if directory == 0 {
+            return Some(());
+        }
+        let count = usize::from(endian.u16(tiff, directory)?);
+        let end = directory.checked_add(2 + count * 12)?;
+        for entry in 0..count {
+            let at = directory + 2 + entry * 12;
+            if endian.u16(tiff, at)? == LOCATION {
+                let place = usize::try_from(endian.u32(tiff, at + 8)?).ok()?;
+                wipe(tiff, endian, place);
+                tiff.get(..end + 4)?;
+                tiff.copy_within(at + 12..end + 4, at);
+                tiff.get_mut(end - 8..end + 4)?.fill(0);
+                let fewer = (count - 1) as u16;
+                tiff.get_mut(directory..directory + 2)?
+                    .copy_from_slice(&match endian {
+                        Endian::Little => fewer.to_le_bytes(),
+                        Endian::Big => fewer.to_be_bytes(),
+                    });
+                break;
+            }
+        }
+        let count = usize::from(endian.u16(tiff, directory)?);
+        // A directory may end the block without a word about the next one.
+        let Some(next) = endian.u32(tiff, directory + 2 + count * 12) else {
+            return Some(());
+        };
+        directory = usize::try_from(next).ok()?;
+    }
+    Some(())
+}
+
+/// Zeroes a directory and the values that it points to.
+fn wipe(tiff: &mut [u8], endian: Endian, directory: usize) {
+    let Some(count) = endian.u16(tiff, directory) else {
+        return;
+    };
+    for entry in 0..usize::from(count.min(MAX_ENTRIES)) {
+        let at = directory + 2 + entry * 12;
+        let (Some(kind), Some(number), Some(place)) = (
+            endian.u16(tiff, at + 2),
+            endian.u32(tiff, at + 4),
+            endian.u32(tiff, at + 8),
+        ) else {
+            return;
+        };
+        let size = SIZES.get(usize::from(kind)).copied().unwrap_or(0);
+        let length = size.saturating_mul(number as usize);
+        let place = place as usize;
+        if length > 4
+            && let Some(value) = tiff.get_mut(place..place.saturating_add(length))
+        {
+            value.fill(0);
+        }
+        if let Some(entry) = tiff.get_mut(at..at + 12) {
+            entry.fill(0);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,6 +172,29 @@ mod tests {
         exif.extend_from_slice(&value.to_be_bytes());
         exif.extend_from_slice(&[0; 6]);
         exif
+    }
+
+    #[test]
+    fn the_place_is_taken_out_and_wiped() {
+        // Orientation, GPS, then no other directory; the GPS directory has one RATIONAL.
+        let mut exif = b"MM\0*\0\0\0\x08\0\x02".to_vec();
+        exif.extend(b"\x01\x12\0\x03\0\0\0\x01\0\x06\0\0");
+        exif.extend(b"\x88\x25\0\x04\0\0\0\x01\0\0\0\x26");
+        exif.extend([0; 4]);
+        assert_eq!(exif.len(), 0x26);
+        exif.extend(b"\0\x01\0\x02\0\x05\0\0\0\x01\0\0\0\x38\0\0\0\0");
+        assert_eq!(exif.len(), 0x38);
+        exif.extend(b"SECRET!!");
+        let clean = without_location(&exif);
+        assert_eq!(clean.len(), exif.len());
+        assert_eq!(orientation(&clean), Orientation::Rotate90);
+        assert_eq!(Endian::Big.u16(&clean, 8), Some(1));
+        assert!(!clean.windows(2).any(|pair| pair == b"\x88\x25"));
+        assert!(!clean.windows(6).any(|six| six == b"SECRET"));
+        for end in 0..exif.len() {
+            without_location(&exif[..end]);
+        }
+        assert!(without_location(b"nonsense").is_empty());
     }
 
     #[test]

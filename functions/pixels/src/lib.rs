@@ -21,6 +21,8 @@
 
 pub mod colour;
 pub mod encode;
+pub mod jpeg;
+pub mod light;
 pub mod lossless;
 
 mod animation;
@@ -43,7 +45,7 @@ pub use metadata::{Metadata, MetadataPolicy};
 pub use orientation::Orientation;
 pub use output::Output;
 pub use pixels::{Channels, Pixels, Samples};
-pub use resize::{Filter, half, resize};
+pub use resize::{Area, Filter, half, resize, resize_area};
 pub use safelight_schema::{ColourModel, Format};
 
 /// The features of this build that add a decoder, as the manifests' `formats_with_feature` name them.

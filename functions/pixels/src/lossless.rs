@@ -87,10 +87,12 @@ pub fn png(
                 raw.add_png_chunk(name, data.to_vec());
             }
         }
-        if policy == MetadataPolicy::Keep
-            && let Some(block) = info.exif_metadata.as_deref()
-        {
-            raw.add_png_chunk(*b"eXIf", block.to_vec());
+        let kept = Metadata {
+            exif: info.exif_metadata.as_deref().map(<[u8]>::to_vec),
+            ..Metadata::default()
+        };
+        if let Some(block) = kept.under(policy).exif {
+            raw.add_png_chunk(*b"eXIf", block);
         }
         drop(reader);
         raw.create_optimized_png(&png_options())

@@ -18,8 +18,16 @@ impl Metadata {
     /// The same without what does not change how pixels look.
     #[must_use]
     pub fn under(mut self, policy: MetadataPolicy) -> Self {
-        if policy == MetadataPolicy::Strip {
-            self.exif = None;
+        match policy {
+            MetadataPolicy::Strip => self.exif = None,
+            MetadataPolicy::WithoutLocation => {
+                self.exif = self
+                    .exif
+                    .as_deref()
+                    .map(crate::exif::without_location)
+                    .filter(|block| !block.is_empty());
+            }
+            MetadataPolicy::Keep => {}
         }
         self
     }
@@ -27,11 +35,13 @@ impl Metadata {
 
 /// What happens to metadata that does not change how pixels look.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum MetadataPolicy {
     /// EXIF, XMP, comments and thumbnails are dropped. Colour information always stays.
     #[default]
     Strip,
     /// EXIF stays, with its orientation reset where the pixels were turned.
     Keep,
+    /// EXIF stays without the place where the picture was taken; texts, which may name it, go.
+    WithoutLocation,
 }

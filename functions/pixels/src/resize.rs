@@ -14,6 +14,42 @@ pub enum Filter {
     Box,
 }
 
+/// A part of a picture, in pixels; its sides may lie between pixels.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Area {
+    /// From the left.
+    pub left: f64,
+    /// From the top.
+    pub top: f64,
+    /// Width.
+    pub width: f64,
+    /// Height.
+    pub height: f64,
+}
+
+impl Area {
+    /// All of a picture of this size.
+    pub fn whole(width: u32, height: u32) -> Self {
+        Self {
+            left: 0.0,
+            top: 0.0,
+            width: f64::from(width),
+            height: f64::from(height),
+        }
+    }
+
+    /// The same along the other diagonal: sides change places.
+    #[must_use]
+    pub const fn transposed(self) -> Self {
+        Self {
+            left: self.top,
+            top: self.left,
+            width: self.height,
+            height: self.width,
+        }
+    }
+}
+
 /// Half a side, rounded half up, at least one pixel: 5 becomes 3, 1 stays 1.
 pub const fn half(side: u32) -> u32 {
     side.div_ceil(2)
@@ -27,7 +63,25 @@ pub fn resize(
     height: u32,
     filter: Filter,
 ) -> Result<Pixels, PixelError> {
-    if (pixels.width(), pixels.height()) == (width, height) {
+    resize_area(
+        pixels,
+        Area::whole(pixels.width(), pixels.height()),
+        width,
+        height,
+        filter,
+    )
+}
+
+/// The same of a part of the picture.
+pub fn resize_area(
+    pixels: &Pixels,
+    area: Area,
+    width: u32,
+    height: u32,
+    filter: Filter,
+) -> Result<Pixels, PixelError> {
+    let whole = Area::whole(pixels.width(), pixels.height());
+    if area == whole && (pixels.width(), pixels.height()) == (width, height) {
         return Ok(pixels.clone());
     }
     // The only inputs are our own pixels: what fails here is a fault of the product.
@@ -39,7 +93,10 @@ pub fn resize(
         Filter::Lanczos3 => FilterType::Lanczos3,
         Filter::Box => FilterType::Box,
     });
-    let options = ResizeOptions::new().resize_alg(algorithm).use_alpha(true);
+    let options = ResizeOptions::new()
+        .resize_alg(algorithm)
+        .use_alpha(true)
+        .crop(area.left, area.top, area.width, area.height);
     let channels = pixels.channels();
     let count = channels.count();
     match pixels.samples() {

@@ -1,6 +1,7 @@
 //! The pure transform.
 
 use safelight_pixels::encode::{self, AnimationEncoder, Chroma, JpegOptions, WebpCoding};
+use safelight_pixels::jpeg::{Jpeg, Kernel, Wanted};
 use safelight_pixels::lossless::{self, Recompressed};
 use safelight_pixels::{
     Format, Limits, MetadataPolicy, Output, PixelError, decode, for_each_frame,
@@ -14,6 +15,8 @@ use serde::{Deserialize, Serialize};
 pub struct Settings {
     /// Quality of JPEG, 1 to 100.
     pub jpeg_quality: u8,
+    /// Resolution of colour in JPEG.
+    pub jpeg_chroma: JpegChroma,
     /// Whether JPEG is written in several scans of growing detail.
     pub jpeg_progressive: bool,
     /// Quality of lossy WebP, 1 to 100.
@@ -27,9 +30,39 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             jpeg_quality: 80,
+            jpeg_chroma: JpegChroma::Auto,
             jpeg_progressive: false,
             webp_quality: 80,
             metadata: MetadataPolicy::Strip,
+        }
+    }
+}
+
+/// Resolution of colour in JPEG. Never more than the image has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum JpegChroma {
+    /// 4:2:0 below quality 90, 4:4:4 from there.
+    #[default]
+    #[serde(rename = "auto")]
+    Auto,
+    /// One sample a pixel.
+    #[serde(rename = "4:4:4")]
+    Full,
+    /// One for two pixels of a row.
+    #[serde(rename = "4:2:2")]
+    Half,
+    /// One for 2 × 2 pixels.
+    #[serde(rename = "4:2:0")]
+    Quarter,
+}
+
+impl JpegChroma {
+    const fn at(self, quality: u8) -> Chroma {
+        match self {
+            Self::Auto => Chroma::usual(quality),
+            Self::Full => Chroma::Full,
+            Self::Half => Chroma::Half,
+            Self::Quarter => Chroma::Quarter,
         }
     }
 }
@@ -75,7 +108,7 @@ pub struct Details {
     /// Quality of a lossy output.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quality: Option<u8>,
-    /// Chroma subsampling of a JPEG output: `4:2:0` or `4:4:4`.
+    /// Chroma subsampling of a JPEG output: `4:2:0`, `4:2:2` or `4:4:4`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chroma: Option<String>,
 }
@@ -170,17 +203,52 @@ fn candidate(
 }
 
 fn jpeg(bytes: &[u8], settings: Settings, limits: &Limits) -> Result<Candidate, PixelError> {
+    if !settings.jpeg_progressive
+        && let Some(candidate) = jpeg_by_planes(bytes, settings, limits)?
+    {
+        return Ok(candidate);
+    }
     let decoded = decode(bytes, Format::Jpeg, limits)?;
     let metadata = decoded.metadata.under(settings.metadata);
     let options = JpegOptions {
+        quality: settings.jpeg_quality,
         progressive: settings.jpeg_progressive,
-        ..JpegOptions::of_quality(settings.jpeg_quality)
+        chroma: settings.jpeg_chroma.at(settings.jpeg_quality),
     };
     Ok(Candidate::Lossy {
         bytes: encode::jpeg(&decoded.pixels, &metadata, options)?,
         quality: settings.jpeg_quality,
         chroma: Some(options.chroma),
     })
+}
+
+/// The same without the detour over red, green and blue; `None` where the general decoder has to
+/// judge.
+fn jpeg_by_planes(
+    bytes: &[u8],
+    settings: Settings,
+    limits: &Limits,
+) -> Result<Option<Candidate>, PixelError> {
+    let Some(jpeg) = Jpeg::open(bytes, limits) else {
+        return Ok(None);
+    };
+    let metadata = jpeg.metadata().clone().under(settings.metadata);
+    let chroma = jpeg.at_most(settings.jpeg_chroma.at(settings.jpeg_quality));
+    let wanted = Wanted {
+        area: jpeg.whole(),
+        width: jpeg.width(),
+        height: jpeg.height(),
+        chroma,
+        kernel: Kernel::Box,
+    };
+    let Some(planes) = jpeg.pictures(&[wanted]).and_then(|mut all| all.pop()) else {
+        return Ok(None);
+    };
+    Ok(Some(Candidate::Lossy {
+        bytes: planes.jpeg(&metadata, settings.jpeg_quality)?,
+        quality: settings.jpeg_quality,
+        chroma: Some(chroma),
+    }))
 }
 
 fn webp(bytes: &[u8], settings: Settings, limits: &Limits) -> Result<Candidate, PixelError> {

@@ -16,5 +16,5 @@ pub mod compress;
 
 mod handler;
 
-pub use compress::{BranchError, Details, Outcome, Settings, run};
+pub use compress::{BranchError, Details, JpegChroma, Outcome, Settings, run};
 pub use handler::FUNCTION;

@@ -1,7 +1,10 @@
 //! A small picture, and what is measured on it.
 
+use safelight_pixels::encode::Chroma;
+use safelight_pixels::jpeg::{Jpeg, Kernel, Planes, Wanted};
 use safelight_pixels::{
-    Channels, Decoded, Filter, Orientation, PixelError, Samples, colour, resize,
+    Channels, Decoded, Filter, Format, Limits, Orientation, PixelError, Pixels, Samples, colour,
+    resize,
 };
 
 /// Longest side of the picture that is measured, in pixels.
@@ -26,26 +29,50 @@ impl Small {
     /// The measured picture of a decoded image: box-filtered, upright, sRGB.
     pub fn of(decoded: Decoded) -> Result<Self, PixelError> {
         let pixels = &decoded.pixels;
-        let longest = pixels.width().max(pixels.height());
-        let side = |side: u32| {
-            let scaled = u64::from(side) * u64::from(LONGEST_SIDE) / u64::from(longest);
-            (scaled as u32).max(1)
-        };
-        let small = if longest > LONGEST_SIDE {
-            resize(
-                pixels,
-                side(pixels.width()),
-                side(pixels.height()),
-                Filter::Box,
-            )?
-        } else {
-            pixels.clone()
-        };
+        let (width, height) = measured_size(pixels.width(), pixels.height(), LONGEST_SIDE);
+        let small = resize(pixels, width, height, Filter::Box)?;
         let orientation: Orientation = decoded.orientation;
         let format = decoded.source.format;
         let icc = decoded.metadata.icc.clone();
         drop(decoded);
-        let small = colour::to_srgb8(orientation.apply(small), icc.as_deref(), format)?;
+        Self::new(orientation.apply(small), icc.as_deref(), format)
+    }
+
+    /// The measured picture of a JPEG, from as little of its detail as that takes; `None` where the
+    /// general decoder has to judge.
+    pub fn of_jpeg(bytes: &[u8], limits: &Limits) -> Result<Option<Self>, PixelError> {
+        let Some(jpeg) = Jpeg::open(bytes, limits) else {
+            return Ok(None);
+        };
+        let icc = jpeg.metadata().icc.clone();
+        // Means of 4 or 8 pixels a side cost a fraction of all detail. So a picture that is nearly
+        // as large as LONGEST_SIDE in them is measured at that size.
+        let longest = jpeg.width().max(jpeg.height());
+        let most = [8, 4]
+            .map(|shrink| longest / shrink)
+            .into_iter()
+            .find(|&side| side >= LONGEST_SIDE / 4 * 3)
+            .map_or(LONGEST_SIDE, |side| side.min(LONGEST_SIDE));
+        let (width, height) = measured_size(jpeg.width(), jpeg.height(), most);
+        let wanted = Wanted {
+            area: jpeg.whole(),
+            width,
+            height,
+            chroma: Chroma::Full,
+            kernel: Kernel::Box,
+        };
+        let pixels = jpeg
+            .pictures(&[wanted])
+            .and_then(|mut all| all.pop())
+            .and_then(Planes::into_pixels);
+        match pixels {
+            Some(pixels) => Self::new(pixels, icc.as_deref(), Format::Jpeg).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn new(upright: Pixels, icc: Option<&[u8]>, format: Format) -> Result<Self, PixelError> {
+        let small = colour::to_srgb8(upright, icc, format)?;
         let (width, height) = (small.width() as usize, small.height() as usize);
         let opaque = small.is_opaque();
         let small = small.into_colour();
@@ -81,6 +108,19 @@ impl Small {
     pub fn luma(&self) -> Vec<f32> {
         self.rgb.iter().map(|&rgb| luma(rgb)).collect()
     }
+}
+
+/// Size of the measured picture: at most `most` a side, never enlarged.
+fn measured_size(width: u32, height: u32, most: u32) -> (u32, u32) {
+    let longest = width.max(height);
+    if longest <= most {
+        return (width, height);
+    }
+    let side = |side: u32| {
+        let scaled = u64::from(side) * u64::from(most) / u64::from(longest);
+        (scaled as u32).max(1)
+    };
+    (side(width), side(height))
 }
 
 /// Luma of a colour, 0 to 255.

@@ -104,7 +104,14 @@ pub fn run(
     limits: &Limits,
 ) -> Result<Outcome, BranchError> {
     settings.check()?;
-    let small = Small::of(decode_stored(bytes, format, limits)?)?;
+    let quick = match format {
+        Format::Jpeg => Small::of_jpeg(bytes, limits)?,
+        _ => None,
+    };
+    let small = match quick {
+        Some(small) => small,
+        None => Small::of(decode_stored(bytes, format, limits)?)?,
+    };
     let response = answer(&small, settings);
     let mut json =
         serde_json::to_vec_pretty(&response).map_err(|error| PixelError::EncodeFailed {

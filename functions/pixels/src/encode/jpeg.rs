@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use jpeg_encoder::{ChromaSubsamplingMethod, ColorType, Encoder, SamplingFactor};
 
+use crate::jpeg::Planes;
 use crate::{Channels, Format, Metadata, PixelError, Pixels};
 
 /// Resolution of colour beside that of brightness.
@@ -11,6 +12,8 @@ use crate::{Channels, Format, Metadata, PixelError, Pixels};
 pub enum Chroma {
     /// One colour sample for each pixel (4:4:4).
     Full,
+    /// One for each two pixels of a row (4:2:2).
+    Half,
     /// One for each 2 × 2 pixels, their mean (4:2:0).
     Quarter,
 }
@@ -25,10 +28,20 @@ impl Chroma {
         }
     }
 
-    /// `4:4:4` or `4:2:0`.
+    /// Pixels that share a colour sample, across and down.
+    pub const fn factors(self) -> (u32, u32) {
+        match self {
+            Self::Full => (1, 1),
+            Self::Half => (2, 1),
+            Self::Quarter => (2, 2),
+        }
+    }
+
+    /// `4:4:4`, `4:2:2` or `4:2:0`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Full => "4:4:4",
+            Self::Half => "4:2:2",
             Self::Quarter => "4:2:0",
         }
     }
@@ -68,6 +81,11 @@ pub fn jpeg(
     } else {
         Cow::Borrowed(pixels)
     };
+    if !options.progressive
+        && let Some(planes) = Planes::of(&plain, options.chroma)
+    {
+        return planes.jpeg(metadata, options.quality);
+    }
     let (Ok(width), Ok(height), Some(samples)) = (
         u16::try_from(plain.width()),
         u16::try_from(plain.height()),
@@ -90,12 +108,12 @@ pub fn jpeg(
     let mut encoder = Encoder::new(&mut out, options.quality.clamp(1, 100));
     encoder.set_sampling_factor(match options.chroma {
         Chroma::Full => SamplingFactor::R_4_4_4,
+        Chroma::Half => SamplingFactor::R_4_2_2,
         Chroma::Quarter => SamplingFactor::R_4_2_0,
     });
     encoder.set_chroma_subsampling_method(ChromaSubsamplingMethod::Average);
-    // A progressive file has one scan a component anyway; a baseline file stays interleaved.
-    encoder.set_optimized_huffman_tables(options.progressive);
-    encoder.set_progressive(options.progressive);
+    encoder.set_optimized_huffman_tables(true);
+    encoder.set_progressive(true);
     if let Some(icc) = &metadata.icc {
         encoder.add_icc_profile(icc).map_err(fail)?;
     }
@@ -104,10 +122,5 @@ pub fn jpeg(
         encoder.add_exif_metadata(exif).map_err(fail)?;
     }
     encoder.encode(samples, width, height, kind).map_err(fail)?;
-    if !options.progressive
-        && let Some(smaller) = super::huffman::optimised(&out)
-    {
-        return Ok(smaller);
-    }
     Ok(out)
 }

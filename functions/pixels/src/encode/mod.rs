@@ -2,7 +2,6 @@
 
 mod animation;
 mod bmp;
-mod huffman;
 mod jpeg;
 mod png;
 mod tiff;

@@ -1,16 +1,19 @@
 //! `cargo xtask …`: chores of this repository.
 //!
 //! What it does: measures the product beside a bare loop over the same pure code (`bench`), kills it
-//! in the middle of real photographs and checks what is left (`kill`), and runs the fuzz targets
-//! (`fuzz`). It never installs anything, and never fails because a measure missed its target.
+//! in the middle of real photographs and checks what is left (`kill`), runs the fuzz targets (`fuzz`), and
+//! puts thousands of broken images through the image functions (`hostile`). It installs nothing outside of
+//! the target folder, and never fails because a measure missed its target.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod bench;
 mod corpus;
 mod distinct;
 mod fuzz;
+mod hostile;
 mod kill;
 mod product;
+mod tools;
 mod usage;
 mod workspace;
 
@@ -36,6 +39,8 @@ enum Chore {
     Kill(kill::Options),
     /// Run every fuzz target of fuzz/, one after the other
     Fuzz(fuzz::Options),
+    /// Put thousands of broken and odd images through validate and the branches, and compare with others
+    Hostile(hostile::Options),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -45,6 +50,7 @@ fn main() -> anyhow::Result<()> {
         Chore::Bench(options) => bench::run(&workspace, &options),
         Chore::Kill(options) => kill::run(&workspace, &options),
         Chore::Fuzz(options) => fuzz::run(&workspace, &options),
+        Chore::Hostile(options) => hostile::run(&workspace, &options),
     }
 }
 

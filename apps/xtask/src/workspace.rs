@@ -36,6 +36,11 @@ impl Workspace {
         Self { builds, ..self }
     }
 
+    /// Whether anything is built.
+    pub fn builds(&self) -> bool {
+        self.builds
+    }
+
     /// Its root folder.
     pub fn root(&self) -> &Path {
         &self.root

@@ -26,6 +26,7 @@ pub mod light;
 pub mod lossless;
 
 mod animation;
+mod canvas;
 mod decode;
 mod error;
 mod exif;
@@ -38,6 +39,7 @@ mod resize;
 mod riff;
 
 pub use animation::{Animation, Frame, for_each_frame};
+pub use canvas::{Ground, on_ground};
 pub use decode::{Decoded, Source, decode, decode_stored};
 pub use error::PixelError;
 pub use limits::Limits;

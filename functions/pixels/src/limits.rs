@@ -26,7 +26,7 @@ impl Default for Limits {
 
 impl Limits {
     /// Checks width × height and the memory that decoding needs at `bytes_per_pixel`.
-    pub(crate) fn check(
+    pub fn check(
         &self,
         format: Format,
         width: u64,

@@ -2,6 +2,7 @@
 
 mod bare_loop;
 mod first_task;
+mod images;
 mod memory;
 mod newcomer;
 mod orchestration;
@@ -21,6 +22,10 @@ use report::{Report, Row};
 /// Options of the bench.
 #[derive(Debug, clap::Args)]
 pub struct Options {
+    /// `images` measures the image functions beside sharp, Pillow and ImageMagick, which are installed
+    /// into target/rivals; without it, the product is measured
+    #[arg(value_enum)]
+    subject: Option<Subject>,
     /// Folder of photographs [default: target/corpus, made by apps/xtask/corpus.sh]
     #[arg(long, value_name = "DIR")]
     corpus: Option<PathBuf>,
@@ -36,6 +41,13 @@ pub struct Options {
     /// The figures as JSON on standard output
     #[arg(long)]
     json: bool,
+}
+
+/// What is measured instead of the product.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Subject {
+    /// The image functions
+    Images,
 }
 
 /// What can be measured.
@@ -73,6 +85,9 @@ impl Bench<'_> {
 
 /// Runs the bench. A missed target is a line in the table, never an error.
 pub fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<()> {
+    if options.subject == Some(Subject::Images) {
+        return images::run(workspace, options);
+    }
     let scratch = workspace.scratch()?;
     let bench = Bench {
         workspace,

@@ -4,7 +4,8 @@ use safelight_kit::branch::{self, Common, Picture, Work};
 use safelight_kit::{Adapters, Function, FunctionError, Handler, Place};
 use safelight_pixels::{Limits, Output};
 
-use crate::thumbnail::{self, Settings};
+use crate::settings::Settings;
+use crate::thumbnail;
 
 const NAME: &str = "thumbnail";
 

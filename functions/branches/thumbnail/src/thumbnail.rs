@@ -1,54 +1,19 @@
 //! The pure transform.
 
+use std::borrow::Cow;
+
 use safelight_pixels::encode::{self, AnimationEncoder, Chroma, JpegOptions, WebpCoding};
 use safelight_pixels::jpeg::{Jpeg, Kernel, Wanted};
 use safelight_pixels::{
-    Decoded, Filter, Format, Limits, MetadataPolicy, Output, PixelError, Pixels, decode_stored,
-    for_each_frame, light, resize,
+    Animation, ColourModel, Decoded, Filter, Format, Ground, Limits, Metadata, Orientation, Output,
+    PixelError, Pixels, Source, colour, decode_stored, for_each_frame, light, on_ground,
+    resize_area,
 };
 use safelight_schema::error_name;
 use serde::{Deserialize, Serialize};
 
-/// What becomes of an animation.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Animated {
-    /// All frames, in the image's own format (GIF, WebP, APNG).
-    Keep,
-    /// The first frame, as a still picture.
-    #[default]
-    First,
-}
-
-/// Settings of the branch.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Settings {
-    /// Size of a side beside the original's: above 0, at most 1.
-    pub scale: f64,
-    /// Quality of JPEG and lossy WebP, 1 to 100.
-    pub quality: u8,
-    /// Whether pixels are averaged as light, not as coded values: fine bright detail stays bright, at
-    /// several times the cost.
-    pub linear: bool,
-    /// What becomes of an animation.
-    pub animated: Animated,
-    /// Whether EXIF is copied; colour profiles always are.
-    pub metadata: MetadataPolicy,
-}
-
-impl Default for Settings {
-    /// Half a side, quality 85, over coded values, first frame, no EXIF.
-    fn default() -> Self {
-        Self {
-            scale: 0.5,
-            quality: 85,
-            linear: false,
-            animated: Animated::First,
-            metadata: MetadataPolicy::Strip,
-        }
-    }
-}
+use crate::plan::{Plan, plans};
+use crate::settings::{Animated, ColourPolicy, OutputFormat, Settings};
 
 /// Why there is no thumbnail.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -71,7 +36,7 @@ impl BranchError {
     }
 }
 
-/// What was made, in numbers.
+/// What was made, in numbers: of the first size, where there are several.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Details {
     /// Format of the thumbnail.
@@ -91,27 +56,43 @@ pub struct Details {
     /// EXIF orientation that was applied, 1 to 8.
     pub orientation: u8,
     /// What happened to the colours: `srgb`, `profile-kept`, `profile-dropped`,
-    /// `cmyk-by-profile`, `cmyk-by-formula`, `tone-mapped`.
+    /// `cmyk-by-profile`, `cmyk-by-formula`, `tone-mapped`, `converted-to-srgb`.
     pub colour: String,
     /// Size of the thumbnail, bytes.
+    pub bytes: u64,
+    /// Every size, where `sizes` is set.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sizes: Vec<Made>,
+}
+
+/// One size.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Made {
+    /// Name of its file.
+    pub file: String,
+    /// Width, pixels.
+    pub width: u32,
+    /// Height, pixels.
+    pub height: u32,
+    /// Size, bytes.
     pub bytes: u64,
 }
 
 /// Files and numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
-    /// The thumbnail, `thumbnail.<ext>`.
+    /// The thumbnail, `thumbnail.<ext>`; or each size, by its name.
     pub outputs: Vec<Output>,
     /// What was made, in numbers.
     pub details: Details,
 }
 
-/// Makes the thumbnail of an image.
+/// Makes the thumbnails of an image, from one decode.
 ///
-/// Formats: JPEG stays JPEG, PNG stays PNG, WebP stays WebP (lossless where the image is). A GIF's
-/// first frame becomes PNG, since a resized picture has more than 256 colours; its animation stays
-/// GIF. BMP, ICO and SVG become PNG. TIFF, JPEG XL, JPEG 2000, AVIF and HEIC become JPEG, or PNG where it has transparency, 16 bits or a
-/// colour table, which JPEG cannot keep.
+/// Formats, where none is set: JPEG stays JPEG, PNG stays PNG, WebP stays WebP (lossless where the
+/// image is). A GIF's first frame becomes PNG, since a resized picture has more than 256 colours; its
+/// animation stays GIF. BMP, ICO and SVG become PNG. TIFF, JPEG XL, JPEG 2000, AVIF and HEIC become
+/// JPEG, or PNG where it has transparency, 16 bits or a colour table, which JPEG cannot keep.
 pub fn run(
     bytes: &[u8],
     format: Format,
@@ -125,143 +106,237 @@ pub fn run(
         return Ok(outcome);
     }
     let decoded = decode_stored(bytes, format, limits)?;
-    if decoded.source.animated && settings.animated == Animated::Keep {
+    let keeps = settings.animated == Animated::Keep && settings.format != OutputFormat::Jpeg;
+    if decoded.source.animated && keeps {
         drop(decoded);
         return animation(bytes, format, settings, limits);
     }
-    Ok(still(decoded, settings)?)
+    Ok(still(decoded, settings, limits)?)
 }
 
-impl Settings {
-    /// Refuses what is out of its range.
-    pub fn check(&self) -> Result<(), BranchError> {
-        if !(self.scale > 0.0 && self.scale <= 1.0) {
-            return Err(BranchError::Settings(format!(
-                "scale is {}: it has to be above 0 and at most 1",
-                self.scale
-            )));
-        }
-        if !(1..=100).contains(&self.quality) {
-            return Err(BranchError::Settings(format!(
-                "quality is {}: it has to be 1 to 100",
-                self.quality
-            )));
-        }
-        Ok(())
+/// Upright sides of a picture that is stored with these.
+fn upright(orientation: Orientation, width: u32, height: u32) -> (u32, u32) {
+    if orientation.swaps_sides() {
+        (height, width)
+    } else {
+        (width, height)
     }
 }
 
-/// A JPEG's thumbnail without the detour over red, green and blue; `None` where the general decoder
-/// has to judge.
+/// The plans for a picture, when all of them keep to the limits: one that is enlarged or lies on a
+/// ground may be larger than what was decoded.
+fn allowed(
+    format: Format,
+    source: (u32, u32),
+    settings: &Settings,
+    limits: &Limits,
+) -> Result<Vec<Plan>, PixelError> {
+    let plans = plans(source, settings);
+    for plan in plans.iter().filter(|plan| plan.grows()) {
+        let (width, height) = plan.size();
+        limits.check(format, u64::from(width), u64::from(height), 8)?;
+    }
+    Ok(plans)
+}
+
+/// A JPEG's thumbnails without the detour over red, green and blue; `None` where they take more than
+/// that, or the general decoder has to judge.
 fn by_planes(
     bytes: &[u8],
     settings: &Settings,
     limits: &Limits,
 ) -> Result<Option<Outcome>, PixelError> {
-    let Some(jpeg) = Jpeg::open(bytes, limits).filter(|_| !settings.linear) else {
+    let stays = matches!(settings.format, OutputFormat::Same | OutputFormat::Jpeg);
+    let Some(jpeg) = Jpeg::open(bytes, limits).filter(|_| stays && !settings.linear) else {
         return Ok(None);
     };
-    let (stored_width, stored_height) = (jpeg.width(), jpeg.height());
     let (orientation, colour) = (jpeg.orientation(), jpeg.colour());
+    let converts = settings.colour == ColourPolicy::Srgb && jpeg.metadata().icc.is_some();
+    let source = upright(orientation, jpeg.width(), jpeg.height());
+    let plans = allowed(Format::Jpeg, source, settings, limits)?;
+    if converts || plans.iter().any(Plan::grows) {
+        return Ok(None);
+    }
     let metadata = jpeg.metadata().clone().under(settings.metadata);
-    let wanted = Wanted {
-        area: jpeg.whole(),
-        width: scaled(stored_width, settings.scale),
-        height: scaled(stored_height, settings.scale),
-        chroma: Chroma::usual(settings.quality),
-        kernel: Kernel::Lanczos3,
-    };
-    let Some(planes) = jpeg.pictures(&[wanted]).and_then(|mut all| all.pop()) else {
+    let wanted: Vec<Wanted> = plans
+        .iter()
+        .map(|plan| {
+            let swaps = orientation.swaps_sides();
+            let (width, height) = upright(orientation, plan.width, plan.height);
+            Wanted {
+                area: if swaps {
+                    plan.area.transposed()
+                } else {
+                    plan.area
+                },
+                width,
+                height,
+                chroma: Chroma::usual(settings.quality),
+                kernel: Kernel::Lanczos3,
+            }
+        })
+        .collect();
+    let Some(pictures) = jpeg.pictures(&wanted) else {
         return Ok(None);
     };
-    let (source_width, source_height) = if orientation.swaps_sides() {
-        (stored_height, stored_width)
-    } else {
-        (stored_width, stored_height)
-    };
-    Ok(Some(outcome(
-        planes.jpeg(&metadata, settings.quality)?,
-        Details {
-            format: Format::Jpeg,
-            width: planes.width(),
-            height: planes.height(),
-            source_width,
-            source_height,
-            frames: 1,
-            source_frames: 1,
-            orientation: orientation.exif(),
-            colour: colour.name().to_owned(),
-            bytes: 0,
-        },
-    )))
-}
-
-/// Resized as set: over coded values, or over light.
-fn smaller(pixels: &Pixels, settings: &Settings) -> Result<Pixels, PixelError> {
-    let width = scaled(pixels.width(), settings.scale);
-    let height = scaled(pixels.height(), settings.scale);
-    if settings.linear {
-        let small = resize(&light::to_light(pixels), width, height, Filter::Lanczos3)?;
-        return Ok(light::from_light(&small, pixels.bit_depth()));
+    let mut files = Files::new(Format::Jpeg, settings);
+    for (plan, planes) in plans.iter().zip(pictures) {
+        let file = planes.jpeg(&metadata, settings.quality)?;
+        files.push(plan, (planes.width(), planes.height()), file);
     }
-    resize(pixels, width, height, Filter::Lanczos3)
-}
-
-/// Invariant 1.
-fn scaled(side: u32, scale: f64) -> u32 {
-    ((f64::from(side) * scale + 0.5).floor() as u32).clamp(1, side.max(1))
-}
-
-fn still(decoded: Decoded, settings: &Settings) -> Result<Outcome, PixelError> {
-    let orientation = decoded.orientation;
-    let (stored_width, stored_height) = (decoded.pixels.width(), decoded.pixels.height());
-    // Resized as stored and turned afterwards: a quarter of the pixels has to be moved.
-    let small = smaller(&decoded.pixels, settings)?;
-    let mut decoded = Decoded {
-        pixels: orientation.apply(small),
-        ..decoded
+    let facts = Facts {
+        source,
+        frames: 1,
+        source_frames: 1,
+        orientation,
+        colour: colour.name().to_owned(),
     };
-    decoded.turned();
-    let format = still_format(&decoded);
-    let metadata = decoded.metadata.under(settings.metadata);
-    let pixels = &decoded.pixels;
-    let file = match format {
-        Format::Jpeg => encode::jpeg(pixels, &metadata, JpegOptions::of_quality(settings.quality))?,
-        Format::Webp => {
-            let coding = if decoded.source.lossy {
-                WebpCoding::Lossy(settings.quality)
+    Ok(files.outcome(facts))
+}
+
+/// A picture as stored, ready for every size: as coded values, or as light.
+struct Ready<'a> {
+    pixels: Cow<'a, Pixels>,
+    orientation: Orientation,
+    bit_depth: u8,
+    linear: bool,
+}
+
+impl<'a> Ready<'a> {
+    fn new(pixels: &'a Pixels, orientation: Orientation, linear: bool) -> Self {
+        Self {
+            bit_depth: pixels.bit_depth(),
+            pixels: if linear {
+                Cow::Owned(light::to_light(pixels))
             } else {
-                WebpCoding::Lossless
-            };
-            encode::webp(pixels, &metadata, coding)?
+                Cow::Borrowed(pixels)
+            },
+            orientation,
+            linear,
         }
-        _ => encode::png(pixels, &metadata)?,
-    };
-    let (source_width, source_height) = if orientation.swaps_sides() {
-        (stored_height, stored_width)
-    } else {
-        (stored_width, stored_height)
-    };
-    Ok(outcome(
-        file,
-        Details {
-            format,
-            width: pixels.width(),
-            height: pixels.height(),
-            source_width,
-            source_height,
-            frames: 1,
-            source_frames: decoded.source.frames,
-            orientation: orientation.exif(),
-            colour: decoded.colour.name().to_owned(),
-            bytes: 0,
-        },
-    ))
+    }
+
+    /// Resized as stored and turned afterwards: fewer pixels have to be moved.
+    fn made(&self, plan: &Plan) -> Result<Pixels, PixelError> {
+        let swaps = self.orientation.swaps_sides();
+        let (width, height) = upright(self.orientation, plan.width, plan.height);
+        let area = if swaps {
+            plan.area.transposed()
+        } else {
+            plan.area
+        };
+        let small = resize_area(&self.pixels, area, width, height, Filter::Lanczos3)?;
+        let small = if self.linear {
+            light::from_light(&small, self.bit_depth)
+        } else {
+            small
+        };
+        Ok(self.orientation.apply(small))
+    }
 }
 
-fn still_format(decoded: &Decoded) -> Format {
+/// A picture as it goes into its file: in sRGB where that is wanted, on its ground where it has one.
+/// An opaque ground shows through the picture as well.
+fn finished(
+    pixels: Pixels,
+    plan: &Plan,
+    format: Format,
+    profile: Option<&[u8]>,
+    settings: &Settings,
+) -> Result<Pixels, PixelError> {
+    let pixels = match profile {
+        Some(_) => colour::to_srgb8(pixels, profile, format)?,
+        None => pixels,
+    };
+    let opaque = format == Format::Jpeg;
+    if plan.ground.is_none() && !(opaque && pixels.channels().has_alpha()) {
+        return Ok(pixels);
+    }
+    let ground = match settings.background.0 {
+        Ground::Transparent if opaque => Ground::WHITE,
+        ground => ground,
+    };
+    let (width, height) = plan.size();
+    on_ground(pixels, width, height, ground).ok_or_else(|| PixelError::EncodeFailed {
+        format,
+        cause: "a side of the ground is zero".to_owned(),
+    })
+}
+
+/// The profile to convert from, where the colours are to become sRGB; it leaves the metadata then.
+fn converts(metadata: &mut Metadata, settings: &Settings) -> Option<Vec<u8>> {
+    if settings.colour != ColourPolicy::Srgb {
+        return None;
+    }
+    let profile = metadata.icc.take()?;
+    metadata.png_colour.clear();
+    Some(profile)
+}
+
+const CONVERTED: &str = "converted-to-srgb";
+
+fn webp_coding(source: &Source, settings: &Settings) -> WebpCoding {
+    if source.lossy {
+        WebpCoding::Lossy(settings.quality)
+    } else {
+        WebpCoding::Lossless
+    }
+}
+
+fn still(
+    mut decoded: Decoded,
+    settings: &Settings,
+    limits: &Limits,
+) -> Result<Outcome, PixelError> {
+    let orientation = decoded.orientation;
+    let source = upright(orientation, decoded.pixels.width(), decoded.pixels.height());
+    let plans = allowed(decoded.source.format, source, settings, limits)?;
+    decoded.turned();
+    let mut metadata = decoded.metadata.clone().under(settings.metadata);
+    let profile = converts(&mut metadata, settings);
+    let longest = plans
+        .iter()
+        .map(|plan| plan.size().0.max(plan.size().1))
+        .max();
+    let format = settings
+        .format
+        .set()
+        .unwrap_or_else(|| still_format(&decoded, longest.unwrap_or(1)));
+    let ready = Ready::new(&decoded.pixels, orientation, settings.linear);
+    let mut files = Files::new(format, settings);
+    for plan in &plans {
+        let made = finished(
+            ready.made(plan)?,
+            plan,
+            format,
+            profile.as_deref(),
+            settings,
+        )?;
+        let file = match format {
+            Format::Jpeg => {
+                encode::jpeg(&made, &metadata, JpegOptions::of_quality(settings.quality))?
+            }
+            Format::Webp => encode::webp(&made, &metadata, webp_coding(&decoded.source, settings))?,
+            _ => encode::png(&made, &metadata)?,
+        };
+        files.push(plan, (made.width(), made.height()), file);
+    }
+    let facts = Facts {
+        source,
+        frames: 1,
+        source_frames: decoded.source.frames,
+        orientation,
+        colour: match profile {
+            Some(_) => CONVERTED.to_owned(),
+            None => decoded.colour.name().to_owned(),
+        },
+    };
+    files.outcome(facts).ok_or_else(|| nothing(format))
+}
+
+fn still_format(decoded: &Decoded, longest: u32) -> Format {
     let (pixels, source) = (&decoded.pixels, &decoded.source);
-    let fits = |format| pixels.width().max(pixels.height()) <= encode::max_side(format);
+    let fits = |format| longest <= encode::max_side(format);
     match source.format {
         Format::Jpeg if fits(Format::Jpeg) => Format::Jpeg,
         Format::Webp if fits(Format::Webp) => Format::Webp,
@@ -270,7 +345,7 @@ fn still_format(decoded: &Decoded) -> Format {
                 && !pixels.channels().has_alpha()
                 && pixels.bit_depth() == 8
                 && source.bit_depth == 8
-                && source.colour_model != safelight_pixels::ColourModel::Palette =>
+                && source.colour_model != ColourModel::Palette =>
         {
             Format::Jpeg
         }
@@ -284,130 +359,162 @@ fn animation(
     settings: &Settings,
     limits: &Limits,
 ) -> Result<Outcome, BranchError> {
-    let mut encoder: Option<AnimationEncoder> = None;
-    let mut size = (0, 0);
+    let target = settings.format.set().unwrap_or(format);
+    let mut plans: Vec<Plan> = Vec::new();
+    let mut encoders: Vec<((u32, u32), AnimationEncoder)> = Vec::new();
+    let mut profile = None;
     let animation = for_each_frame(bytes, format, limits, &mut |animation, frame| {
-        let small = smaller(frame.pixels, settings)?;
-        let small = animation.orientation.apply(small);
-        size = (small.width(), small.height());
-        let encoder = match &mut encoder {
-            Some(encoder) => encoder,
-            empty => {
-                let metadata = animation.metadata.clone().under(settings.metadata);
-                empty.insert(match format {
-                    Format::Gif => AnimationEncoder::gif(size.0, size.1, animation.plays)?,
-                    Format::Webp => {
-                        let coding = if animation.source.lossy {
-                            WebpCoding::Lossy(settings.quality)
-                        } else {
-                            WebpCoding::Lossless
-                        };
-                        AnimationEncoder::webp(size.0, size.1, animation.plays, coding, metadata)
-                    }
-                    _ => AnimationEncoder::png(
-                        size.0,
-                        size.1,
-                        animation.plays,
-                        animation.source.frames,
-                        &metadata,
-                    )?,
-                })
+        let first = plans.is_empty();
+        if first {
+            let (width, height) = (animation.source.width, animation.source.height);
+            let source = upright(animation.orientation, width, height);
+            plans = allowed(format, source, settings, limits)?;
+        }
+        let mut metadata = animation.metadata.clone().under(settings.metadata);
+        profile = converts(&mut metadata, settings);
+        let ready = Ready::new(frame.pixels, animation.orientation, settings.linear);
+        for (index, plan) in plans.iter().enumerate() {
+            let made = finished(
+                ready.made(plan)?,
+                plan,
+                target,
+                profile.as_deref(),
+                settings,
+            )?;
+            if first {
+                let size = (made.width(), made.height());
+                encoders.push((size, encoder(target, size, animation, &metadata, settings)?));
             }
-        };
-        encoder.push(small, frame.delay_ms)
+            if let Some((_, encoder)) = encoders.get_mut(index) {
+                encoder.push(made, frame.delay_ms)?;
+            }
+        }
+        Ok(())
     })?;
-    let Some(encoder) = encoder else {
-        return Err(PixelError::Truncated {
-            format,
-            place: "frames",
-            cause: "there is none".to_owned(),
-        }
-        .into());
-    };
+    let mut files = Files::new(target, settings);
+    for (plan, (size, encoder)) in plans.iter().zip(encoders) {
+        files.push(plan, size, encoder.finish()?);
+    }
     let (width, height) = (animation.source.width, animation.source.height);
-    let (source_width, source_height) = if animation.orientation.swaps_sides() {
-        (height, width)
-    } else {
-        (width, height)
-    };
-    Ok(outcome(
-        encoder.finish()?,
-        Details {
-            format,
-            width: size.0,
-            height: size.1,
-            source_width,
-            source_height,
-            frames: animation.source.frames,
-            source_frames: animation.source.frames,
-            orientation: animation.orientation.exif(),
-            colour: if animation.metadata.icc.is_some() {
-                "profile-kept".to_owned()
-            } else {
-                "srgb".to_owned()
-            },
-            bytes: 0,
-        },
-    ))
-}
-
-fn outcome(bytes: Vec<u8>, details: Details) -> Outcome {
-    let extension = details
-        .format
-        .extensions()
-        .first()
-        .copied()
-        .unwrap_or_default();
-    Outcome {
-        details: Details {
-            bytes: bytes.len() as u64,
-            ..details
-        },
-        outputs: vec![Output {
-            file_name: format!("thumbnail.{extension}"),
-            content_type: details.format.media_type(),
-            bytes,
-        }],
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sides_round_half_up() {
-        // Invariant 1.
-        assert_eq!(
-            [1, 2, 3, 4, 5, 101].map(|side| scaled(side, 0.5)),
-            [1, 1, 2, 2, 3, 51]
-        );
-        assert_eq!(scaled(7, 1.0), 7);
-        assert_eq!(scaled(1, 0.01), 1);
-    }
-
-    #[test]
-    fn settings_out_of_range_are_named() {
-        for settings in [
-            Settings {
-                scale: 0.0,
-                ..Settings::default()
-            },
-            Settings {
-                scale: f64::NAN,
-                ..Settings::default()
-            },
-            Settings {
-                scale: 1.5,
-                ..Settings::default()
-            },
-            Settings {
-                quality: 0,
-                ..Settings::default()
-            },
-        ] {
-            let error = run(b"x", Format::Png, &settings, &Limits::default()).unwrap_err();
-            assert_eq!(error.name(), "Settings.Invalid", "{settings:?}");
+    let facts = Facts {
+        source: upright(animation.orientation, width, height),
+        frames: animation.source.frames,
+        source_frames: animation.source.frames,
+        orientation: animation.orientation,
+        colour: match (profile, &animation.metadata.icc) {
+            (Some(_), _) => CONVERTED,
+            (None, Some(_)) => "profile-kept",
+            (None, None) => "srgb",
         }
+        .to_owned(),
+    };
+    Ok(files.outcome(facts).ok_or_else(|| nothing(format))?)
+}
+
+fn encoder(
+    format: Format,
+    (width, height): (u32, u32),
+    animation: &Animation,
+    metadata: &Metadata,
+    settings: &Settings,
+) -> Result<AnimationEncoder, PixelError> {
+    match format {
+        Format::Gif => AnimationEncoder::gif(width, height, animation.plays),
+        Format::Webp => {
+            let coding = webp_coding(&animation.source, settings);
+            Ok(AnimationEncoder::webp(
+                width,
+                height,
+                animation.plays,
+                coding,
+                metadata.clone(),
+            ))
+        }
+        _ => AnimationEncoder::png(
+            width,
+            height,
+            animation.plays,
+            animation.source.frames,
+            metadata,
+        ),
+    }
+}
+
+fn nothing(format: Format) -> PixelError {
+    PixelError::Truncated {
+        format,
+        place: "frames",
+        cause: "there is none".to_owned(),
+    }
+}
+
+/// What is the same for every size.
+struct Facts {
+    source: (u32, u32),
+    frames: u32,
+    source_frames: u32,
+    orientation: Orientation,
+    colour: String,
+}
+
+/// The files as they are made.
+struct Files {
+    format: Format,
+    several: bool,
+    outputs: Vec<Output>,
+    made: Vec<Made>,
+}
+
+impl Files {
+    fn new(format: Format, settings: &Settings) -> Self {
+        Self {
+            format,
+            several: !settings.sizes.is_empty(),
+            outputs: Vec::new(),
+            made: Vec::new(),
+        }
+    }
+
+    fn push(&mut self, plan: &Plan, (width, height): (u32, u32), bytes: Vec<u8>) {
+        let extension = self
+            .format
+            .extensions()
+            .first()
+            .copied()
+            .unwrap_or_default();
+        let file_name = format!("{}.{extension}", plan.name);
+        self.made.push(Made {
+            file: file_name.clone(),
+            width,
+            height,
+            bytes: bytes.len() as u64,
+        });
+        self.outputs.push(Output {
+            file_name,
+            content_type: self.format.media_type(),
+            bytes,
+        });
+    }
+
+    /// `None` where there is no file.
+    fn outcome(self, facts: Facts) -> Option<Outcome> {
+        let first = self.made.first()?.clone();
+        let (source_width, source_height) = facts.source;
+        Some(Outcome {
+            details: Details {
+                format: self.format,
+                width: first.width,
+                height: first.height,
+                source_width,
+                source_height,
+                frames: facts.frames,
+                source_frames: facts.source_frames,
+                orientation: facts.orientation.exif(),
+                colour: facts.colour,
+                bytes: first.bytes,
+                sizes: if self.several { self.made } else { Vec::new() },
+            },
+            outputs: self.outputs,
+        })
     }
 }

@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used)]
 
-use safelight_branch_thumbnail::{Animated, Settings, run};
+use safelight_branch_thumbnail::{
+    Animated, Background, ColourPolicy, Fit, OutputFormat, Settings, Size, run,
+};
 use safelight_pixels::encode::{self, AnimationEncoder, JpegOptions, WebpCoding};
 use safelight_pixels::{
-    Channels, Format, Limits, Metadata, Pixels, Samples, decode, for_each_frame,
+    Channels, Format, Ground, Limits, Metadata, Pixels, Samples, decode, for_each_frame,
 };
 
 /// Red on the left, blue on the right; the upper half lighter.
@@ -246,4 +248,201 @@ fn broken_files_are_named() {
     )
     .unwrap_err();
     assert_eq!(error.name(), "Image.DecoderMissing");
+}
+
+fn size(name: &str, width: u32, height: u32, fit: Fit) -> Size {
+    Size {
+        name: name.to_owned(),
+        width: Some(width),
+        height: Some(height),
+        fit: Some(fit),
+    }
+}
+
+#[test]
+fn several_sizes_come_from_one_call() {
+    let rgb = scene(160, 80, Channels::Rgb);
+    let sizes = vec![
+        size("contain", 40, 40, Fit::Contain),
+        size("cover", 40, 40, Fit::Cover),
+        size("pad", 40, 40, Fit::Pad),
+    ];
+    let settings = Settings {
+        sizes: sizes.clone(),
+        background: Background(Ground::Opaque([0, 255, 0])),
+        ..Settings::default()
+    };
+    let jpeg = encode::jpeg(&rgb, &plain(), JpegOptions::of_quality(95)).unwrap();
+    let png = encode::png(&rgb, &plain()).unwrap();
+    for (format, file) in [(Format::Jpeg, &jpeg), (Format::Png, &png)] {
+        let outcome = run(file, format, &settings, &Limits::default()).unwrap();
+        let extension = format.extensions()[0];
+        let names: Vec<_> = outcome
+            .outputs
+            .iter()
+            .map(|output| output.file_name.clone())
+            .collect();
+        assert_eq!(
+            names,
+            ["contain", "cover", "pad"].map(|name| format!("{name}.{extension}"))
+        );
+        let made: Vec<_> = outcome
+            .details
+            .sizes
+            .iter()
+            .map(|one| (one.width, one.height))
+            .collect();
+        assert_eq!(made, [(40, 20), (40, 40), (40, 40)]);
+        assert_eq!((outcome.details.width, outcome.details.height), (40, 20));
+        let pictures: Vec<_> = outcome
+            .outputs
+            .iter()
+            .map(|output| {
+                decode(&output.bytes, format, &Limits::default())
+                    .unwrap()
+                    .pixels
+            })
+            .collect();
+        // Padding: green above, the picture in the middle. Cover: cut at the sides, no green.
+        let pixel = |index: usize, x: usize, y: usize| {
+            let picture: &Pixels = &pictures[index];
+            let at = (y * picture.width() as usize + x) * 3;
+            picture.eight().unwrap()[at..][..3].to_vec()
+        };
+        assert!(pixel(2, 20, 2)[1] > 240, "{format}: {:?}", pixel(2, 20, 2));
+        assert!(pixel(2, 5, 14)[0] > 240, "{format}: {:?}", pixel(2, 5, 14));
+        assert!(pixel(1, 3, 3)[0] > 230, "{format}: {:?}", pixel(1, 3, 3));
+        assert!(pixel(1, 36, 3)[2] > 230, "{format}: {:?}", pixel(1, 36, 3));
+    }
+}
+
+#[test]
+fn a_cut_follows_the_orientation() {
+    // Upright it is 40 wide and 80 high: the middle square is cut out, red above blue.
+    let metadata = Metadata {
+        exif: Some(exif(6)),
+        ..plain()
+    };
+    let stored = scene(80, 40, Channels::Rgb);
+    let settings = Settings {
+        sizes: vec![size("square", 20, 20, Fit::Cover)],
+        ..Settings::default()
+    };
+    let jpeg = encode::jpeg(&stored, &metadata, JpegOptions::of_quality(95)).unwrap();
+    let png = encode::png(&stored, &metadata).unwrap();
+    for (format, file) in [(Format::Jpeg, jpeg), (Format::Png, png)] {
+        let outcome = run(&file, format, &settings, &Limits::default()).unwrap();
+        let picture = decode(&outcome.outputs[0].bytes, format, &Limits::default())
+            .unwrap()
+            .pixels;
+        assert_eq!((picture.width(), picture.height()), (20, 20), "{format}");
+        let pixel = |x: usize, y: usize| &picture.eight().unwrap()[(y * 20 + x) * 3..][..3];
+        assert!(pixel(15, 3)[0] > 200 && pixel(15, 16)[2] > 200, "{format}");
+    }
+}
+
+#[test]
+fn nothing_is_enlarged_unless_that_is_set() {
+    let png = encode::png(&scene(10, 10, Channels::Rgb), &plain()).unwrap();
+    let mut settings = Settings {
+        sizes: vec![size("large", 30, 30, Fit::Contain)],
+        ..Settings::default()
+    };
+    let width = |settings: &Settings, limits: &Limits| {
+        run(&png, Format::Png, settings, limits).map(|outcome| outcome.details.width)
+    };
+    assert_eq!(width(&settings, &Limits::default()).unwrap(), 10);
+    settings.enlarge = true;
+    assert_eq!(width(&settings, &Limits::default()).unwrap(), 30);
+    // The limit holds for what is made, too.
+    let tight = Limits {
+        max_pixels: 400,
+        ..Limits::default()
+    };
+    assert_eq!(
+        width(&settings, &tight).unwrap_err().name(),
+        "Image.TooManyMegapixels"
+    );
+}
+
+#[test]
+fn the_format_is_as_set() {
+    let rgba = scene(40, 40, Channels::Rgba);
+    let png = encode::png(&rgba, &plain()).unwrap();
+    for (set, format) in [
+        (OutputFormat::Jpeg, Format::Jpeg),
+        (OutputFormat::Webp, Format::Webp),
+        (OutputFormat::Png, Format::Png),
+    ] {
+        let settings = Settings {
+            format: set,
+            background: Background(Ground::Opaque([0, 0, 255])),
+            ..Settings::default()
+        };
+        let outcome = run(&png, Format::Png, &settings, &Limits::default()).unwrap();
+        assert_eq!(outcome.details.format, format);
+        let picture = decode(&outcome.outputs[0].bytes, format, &Limits::default())
+            .unwrap()
+            .pixels;
+        assert_eq!(picture.channels().has_alpha(), format != Format::Jpeg);
+        if format == Format::Jpeg {
+            // The background is where the picture was transparent.
+            let corner = &picture.eight().unwrap()[..3];
+            assert!(corner[2] > 200 && corner[0] < 60, "{corner:?}");
+        }
+    }
+    let settings = Settings {
+        format: OutputFormat::Webp,
+        animated: Animated::Keep,
+        sizes: vec![size("a", 12, 12, Fit::Contain), size("b", 6, 6, Fit::Cover)],
+        ..Settings::default()
+    };
+    let outcome = run(
+        &animation(Format::Gif),
+        Format::Gif,
+        &settings,
+        &Limits::default(),
+    )
+    .unwrap();
+    assert_eq!(
+        (outcome.details.format, outcome.details.frames),
+        (Format::Webp, 3)
+    );
+    for output in &outcome.outputs {
+        let mut frames = 0;
+        for_each_frame(
+            &output.bytes,
+            Format::Webp,
+            &Limits::default(),
+            &mut |_, _| {
+                frames += 1;
+                Ok(())
+            },
+        )
+        .unwrap();
+        assert_eq!(frames, 3, "{}", output.file_name);
+    }
+}
+
+#[test]
+fn wide_colours_become_srgb_where_that_is_set() {
+    let metadata = Metadata {
+        icc: Some(moxcms::ColorProfile::new_display_p3().encode().unwrap()),
+        ..plain()
+    };
+    let pixels = Pixels::from_eight(8, 8, Channels::Rgb, [200, 100, 100].repeat(64)).unwrap();
+    let settings = Settings {
+        colour: ColourPolicy::Srgb,
+        ..Settings::default()
+    };
+    let jpeg = encode::jpeg(&pixels, &metadata, JpegOptions::of_quality(100)).unwrap();
+    let png = encode::png(&pixels, &metadata).unwrap();
+    for (format, file) in [(Format::Jpeg, jpeg), (Format::Png, png)] {
+        let outcome = run(&file, format, &settings, &Limits::default()).unwrap();
+        assert_eq!(outcome.details.colour, "converted-to-srgb");
+        let back = decode(&outcome.outputs[0].bytes, format, &Limits::default()).unwrap();
+        assert_eq!(back.metadata.icc, None);
+        let red = back.pixels.eight().unwrap()[0];
+        assert!(red > 205, "{format}: {red}");
+    }
 }

@@ -143,10 +143,8 @@ impl<'a> Reader<'a> {
                         self.icc.push((*number, chunk));
                     }
                 }
-                0xEE => {
-                    if data.starts_with(b"Adobe") {
-                        self.adobe_transform = data.get(11).copied();
-                    }
+                0xEE if data.starts_with(b"Adobe") => {
+                    self.adobe_transform = data.get(11).copied();
                 }
                 _ => {}
             }

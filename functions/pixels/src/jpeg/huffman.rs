@@ -51,7 +51,7 @@ impl Table {
             let whole = size > 0 && size <= free;
             let entry = if whole {
                 let extra = rest >> (free - size);
-                (extend(extra, size) as u16 as u32) << 16 | WHOLE | (length + size)
+                u32::from(extend(extra, size) as u16) << 16 | WHOLE | (length + size)
             } else {
                 length
             };
@@ -98,7 +98,7 @@ impl Skips {
                 _ => (
                     total,
                     u32::from(symbol >> 4) + 1,
-                    symbol & 15 == 0 && symbol != 0xF0,
+                    symbol.trailing_zeros() >= 4 && symbol != 0xF0,
                 ),
             })
         };
@@ -220,7 +220,7 @@ impl Bits<'_> {
         } else {
             self.at = self.data.len() - 7;
         }
-        self.held |= 56;
+        self.held |= 0x38;
     }
 
     #[inline(always)]
@@ -306,7 +306,7 @@ impl Bits<'_> {
             self.consume(symbol & 15);
             match symbol {
                 0xF0 => position += 16,
-                _ if symbol & 15 == 0 => return Ok(()),
+                _ if symbol.trailing_zeros() >= 4 => return Ok(()),
                 _ => position += (symbol >> 4) + 1,
             }
         }

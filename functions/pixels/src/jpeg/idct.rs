@@ -1,5 +1,7 @@
 //! Coefficients to samples.
 
+use std::f32::consts::SQRT_2;
+
 use super::{COLUMNWISE, SCALES};
 
 type Row = [f32; 8];
@@ -55,7 +57,7 @@ fn inverse(rows: [Row; 8]) -> [Row; 8] {
     let t10 = add(r0, r4);
     let t11 = sub(r0, r4);
     let t13 = add(r2, r6);
-    let t12 = sub(times(sub(r2, r6), 1.414_213_6), t13);
+    let t12 = sub(times(sub(r2, r6), SQRT_2), t13);
     let t0 = add(t10, t13);
     let t3 = sub(t10, t13);
     let t1 = add(t11, t12);
@@ -66,7 +68,7 @@ fn inverse(rows: [Row; 8]) -> [Row; 8] {
     let z11 = add(r1, r7);
     let z12 = sub(r1, r7);
     let t7 = add(z11, z13);
-    let t11 = times(sub(z11, z13), 1.414_213_6);
+    let t11 = times(sub(z11, z13), SQRT_2);
     let z5 = times(add(z10, z12), 1.847_759_1);
     let t10 = sub(z5, times(z12, 1.082_392_2));
     let t12 = sub(z5, times(z10, 2.613_125_9));

@@ -14,12 +14,9 @@
 //!    in a progressive file, the coefficients are all that decoding needs.
 //! 2. The same file gives the same bytes on every processor.
 
-// Inner loops are compiled for wider registers only where they are inlined (see `wide`), and are
-// written over indexes of arrays because those become vectors.
 #![expect(
     clippy::inline_always,
-    clippy::needless_range_loop,
-    reason = "see the comment above"
+    reason = "inner loops are compiled for wider registers only where they are inlined: see `wide`"
 )]
 
 mod codes;

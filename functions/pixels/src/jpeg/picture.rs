@@ -135,7 +135,7 @@ impl<'a> Jpeg<'a> {
                 targets.push(Target::new(
                     picture,
                     index,
-                    Layout {
+                    &Layout {
                         sides: (component.width, component.height),
                         shrink: details[index].shrink(),
                         factors: (h_max / component.h, v_max / component.v),
@@ -170,7 +170,7 @@ impl<'a> Jpeg<'a> {
                     width: picture.width,
                     height: picture.height,
                     chroma: picture.chroma,
-                    planes,
+                    samples: planes,
                 };
                 Ok(planes.turned(self.orientation))
             })
@@ -227,7 +227,7 @@ enum Stage {
 }
 
 impl Target {
-    fn new(picture: &Wanted, component: usize, layout: Layout) -> Self {
+    fn new(picture: &Wanted, component: usize, layout: &Layout) -> Self {
         let (h, v) = if component == 0 {
             (1, 1)
         } else {

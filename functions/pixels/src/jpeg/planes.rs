@@ -15,7 +15,7 @@ pub struct Planes {
     pub(super) height: u32,
     pub(super) chroma: Chroma,
     /// One or three.
-    pub(super) planes: Vec<Vec<u8>>,
+    pub(super) samples: Vec<Vec<u8>>,
 }
 
 /// Size of the planes of colour.
@@ -37,7 +37,7 @@ impl Planes {
 
     /// Resolution of colour; `None` where there is none.
     pub fn chroma(&self) -> Option<Chroma> {
-        (self.planes.len() > 1).then_some(self.chroma)
+        (self.samples.len() > 1).then_some(self.chroma)
     }
 
     /// Planes of 8-bit pixels without alpha; `None` for others.
@@ -66,17 +66,17 @@ impl Planes {
             width,
             height,
             chroma,
-            planes,
+            samples: planes,
         })
     }
 
     /// As pixels; only with colour at full resolution or none (else `None`).
     pub fn into_pixels(mut self) -> Option<Pixels> {
         let (width, height) = (self.width, self.height);
-        if self.planes.len() == 1 {
-            return Pixels::from_eight(width, height, Channels::Grey, self.planes.pop()?);
+        if self.samples.len() == 1 {
+            return Pixels::from_eight(width, height, Channels::Grey, self.samples.pop()?);
         }
-        let [luma, blue, red] = &self.planes[..] else {
+        let [luma, blue, red] = &self.samples[..] else {
             return None;
         };
         if self.chroma != Chroma::Full {
@@ -114,7 +114,7 @@ impl Planes {
                 },
             )
         };
-        let planes = self.planes.into_iter().enumerate().map(turn).collect();
+        let samples = self.samples.into_iter().enumerate().map(turn).collect();
         let (width, height) = if orientation.swaps_sides() {
             (self.height, self.width)
         } else {
@@ -123,7 +123,7 @@ impl Planes {
         Self {
             width,
             height,
-            planes,
+            samples,
             ..self
         }
     }
@@ -142,9 +142,9 @@ impl Planes {
         };
         let (h, v) = self.chroma.factors();
         let small = chroma_size(self.width, self.height, self.chroma);
-        let colour = self.planes.len() > 1;
+        let colour = self.samples.len() > 1;
         let planes: Vec<Plane<'_>> = self
-            .planes
+            .samples
             .iter()
             .enumerate()
             .map(|(index, samples)| {

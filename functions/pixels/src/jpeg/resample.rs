@@ -48,6 +48,7 @@ pub(crate) struct Axis {
 
 impl Axis {
     /// Whether target and source are the same samples.
+    #[expect(clippy::float_cmp, reason = "nearly the same samples are others")]
     pub(crate) fn is_identity(&self) -> bool {
         self.source == self.target && self.offset == 0.0 && self.scale == 1.0
     }
@@ -90,7 +91,7 @@ impl Axis {
             taps,
             starts,
             counts,
-            weights,
+            values: weights,
         }
     }
 }
@@ -115,7 +116,7 @@ struct Weights {
     taps: usize,
     starts: Vec<usize>,
     counts: Vec<usize>,
-    weights: Vec<i16>,
+    values: Vec<i16>,
 }
 
 /// Resamples one plane.
@@ -176,7 +177,7 @@ impl Resampler {
             if start + count > there {
                 break;
             }
-            let weights = &self.rows.weights[self.done * self.rows.taps..][..count];
+            let weights = &self.rows.values[self.done * self.rows.taps..][..count];
             let from = (start - self.first) * self.width;
             let source = &self.kept[from..from + count * self.width];
             vertical(source, weights, &mut self.line[..self.width]);
@@ -236,7 +237,7 @@ fn vertical(source: &[u8], weights: &[i16], line: &mut [i16]) {
 #[inline(always)]
 fn horizontal(line: &[i16], columns: &Weights, out: &mut Vec<u8>) {
     if columns.taps == 16 {
-        let (weights, _) = columns.weights.as_chunks::<16>();
+        let (weights, _) = columns.values.as_chunks::<16>();
         out.extend(columns.starts.iter().zip(weights).map(|(&start, weights)| {
             let samples = line.get(start..).and_then(<[i16]>::first_chunk::<16>);
             let mut sum = 0i32;
@@ -249,7 +250,7 @@ fn horizontal(line: &[i16], columns: &Weights, out: &mut Vec<u8>) {
         }));
         return;
     }
-    let weights = columns.weights.chunks_exact(columns.taps);
+    let weights = columns.values.chunks_exact(columns.taps);
     out.extend(columns.starts.iter().zip(weights).map(|(&start, weights)| {
         let mut sum = 0i32;
         for (sample, weight) in line[start..].iter().zip(weights) {

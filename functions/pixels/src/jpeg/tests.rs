@@ -297,7 +297,7 @@ fn pictures_stand_upright_with_their_colours_in_place() {
             (planes.width(), planes.height()),
             (expected.width(), expected.height())
         );
-        for (plane, (ours, theirs)) in planes.planes.iter().zip(&expected.planes).enumerate() {
+        for (plane, (ours, theirs)) in planes.samples.iter().zip(&expected.samples).enumerate() {
             let most = ours.iter().zip(theirs).map(|(&a, &b)| a.abs_diff(b)).max();
             assert!(
                 most.unwrap() <= 3,

@@ -1,7 +1,8 @@
 //! Resizing.
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::{U8, U16};
+use fast_image_resize::{FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
 
 use crate::{Channels, Format, PixelError, Pixels, Samples};
 
@@ -89,59 +90,129 @@ pub fn resize_area(
         format: Format::Bmp,
         cause: format!("resize to {width} × {height}: {cause}"),
     };
-    let algorithm = ResizeAlg::Convolution(match filter {
-        Filter::Lanczos3 => FilterType::Lanczos3,
-        Filter::Box => FilterType::Box,
-    });
     let options = ResizeOptions::new()
-        .resize_alg(algorithm)
-        .use_alpha(true)
+        .resize_alg(ResizeAlg::Convolution(match filter {
+            Filter::Lanczos3 => FilterType::Lanczos3,
+            Filter::Box => FilterType::Box,
+        }))
         .crop(area.left, area.top, area.width, area.height);
-    let channels = pixels.channels();
-    let count = channels.count();
+    let mut job = Job {
+        source: (pixels.width(), pixels.height()),
+        target: (width, height),
+        channels: pixels.channels(),
+        options,
+        resizer: Resizer::new(),
+    };
     match pixels.samples() {
-        Samples::Eight(samples) => {
-            let kind = match channels {
-                Channels::Grey => PixelType::U8,
-                Channels::GreyAlpha => PixelType::U8x2,
-                Channels::Rgb => PixelType::U8x3,
-                Channels::Rgba => PixelType::U8x4,
-            };
-            let source = ImageRef::new(pixels.width(), pixels.height(), samples, kind)
-                .map_err(|error| fail(&error))?;
-            let mut out = vec![0u8; width as usize * height as usize * count];
-            let mut target = Image::from_slice_u8(width, height, &mut out, kind)
-                .map_err(|error| fail(&error))?;
-            Resizer::new()
-                .resize(&source, &mut target, &options)
-                .map_err(|error| fail(&error))?;
-            Pixels::from_eight(width, height, channels, out)
-        }
-        Samples::Sixteen(samples) => {
-            let kind = match channels {
-                Channels::Grey => PixelType::U16,
-                Channels::GreyAlpha => PixelType::U16x2,
-                Channels::Rgb => PixelType::U16x3,
-                Channels::Rgba => PixelType::U16x4,
-            };
-            let source = ImageRef::new(
-                pixels.width(),
-                pixels.height(),
-                bytemuck::cast_slice(samples),
-                kind,
-            )
-            .map_err(|error| fail(&error))?;
-            let mut out = vec![0u16; width as usize * height as usize * count];
-            let mut target =
-                Image::from_slice_u8(width, height, bytemuck::cast_slice_mut(&mut out), kind)
-                    .map_err(|error| fail(&error))?;
-            Resizer::new()
-                .resize(&source, &mut target, &options)
-                .map_err(|error| fail(&error))?;
-            Pixels::new(width, height, channels, Samples::Sixteen(out))
-        }
+        Samples::Eight(samples) => job
+            .run::<u8, U8>(samples)
+            .map(|samples| Pixels::from_eight(width, height, pixels.channels(), samples)),
+        Samples::Sixteen(samples) => job.run::<u16, U16>(samples).map(|samples| {
+            Pixels::new(width, height, pixels.channels(), Samples::Sixteen(samples))
+        }),
     }
+    .map_err(|error| fail(&error))?
     .ok_or_else(|| fail(&"a side is zero"))
+}
+
+/// One channel after the other: so two kinds of pixels are compiled and not thirteen, which were most
+/// of this crate's code, and of the picture no more than a channel is there twice.
+struct Job {
+    source: (u32, u32),
+    target: (u32, u32),
+    channels: Channels,
+    options: ResizeOptions,
+    resizer: Resizer,
+}
+
+impl Job {
+    fn run<T: Sample, P: PixelTrait>(&mut self, samples: &[T]) -> Result<Vec<T>, String> {
+        let count = self.channels.count();
+        let mut out = vec![T::default(); self.target.0 as usize * self.target.1 as usize * count];
+        let alpha = if self.channels.has_alpha() {
+            let channel = samples.iter().skip(count - 1).step_by(count).copied();
+            let alpha = self.channel::<T, P>(&channel.collect::<Vec<_>>())?;
+            put(&mut out, count - 1, count, &alpha);
+            Some(alpha)
+        } else {
+            None
+        };
+        for at in 0..count - usize::from(alpha.is_some()) {
+            let pixels = samples.chunks_exact(count);
+            let channel: Vec<T> = match alpha {
+                Some(_) => pixels
+                    .map(|pixel| pixel[at].times(pixel[count - 1]))
+                    .collect(),
+                None => pixels.map(|pixel| pixel[at]).collect(),
+            };
+            let mut small = self.channel::<T, P>(&channel)?;
+            if let Some(alpha) = &alpha {
+                for (value, alpha) in small.iter_mut().zip(alpha) {
+                    *value = value.over(*alpha);
+                }
+            }
+            put(&mut out, at, count, &small);
+        }
+        Ok(out)
+    }
+
+    fn channel<T: Sample, P: PixelTrait>(&mut self, channel: &[T]) -> Result<Vec<T>, String> {
+        let text = |error: &dyn std::fmt::Display| error.to_string();
+        let (width, height) = self.target;
+        let mut out = vec![T::default(); width as usize * height as usize];
+        let source = TypedImageRef::<P>::from_buffer(
+            self.source.0,
+            self.source.1,
+            bytemuck::cast_slice(channel),
+        )
+        .map_err(|error| text(&error))?;
+        let mut target =
+            TypedImage::<P>::from_buffer(width, height, bytemuck::cast_slice_mut(&mut out))
+                .map_err(|error| text(&error))?;
+        self.resizer
+            .resize_typed(&source, &mut target, &self.options)
+            .map_err(|error| text(&error))?;
+        Ok(out)
+    }
+}
+
+/// Writes a channel between the others.
+fn put<T: Copy>(out: &mut [T], at: usize, count: usize, channel: &[T]) {
+    for (pixel, value) in out.chunks_exact_mut(count).zip(channel) {
+        pixel[at] = *value;
+    }
+}
+
+/// Arithmetic with alpha, rounded to nearest.
+trait Sample: bytemuck::Pod + Default {
+    /// Weighted by alpha.
+    fn times(self, alpha: Self) -> Self;
+    /// The other way; of nothing, nothing.
+    fn over(self, alpha: Self) -> Self;
+}
+
+impl Sample for u8 {
+    fn times(self, alpha: Self) -> Self {
+        ((u32::from(self) * u32::from(alpha) + 127) / 255) as Self
+    }
+
+    fn over(self, alpha: Self) -> Self {
+        let (value, alpha) = (u32::from(self), u32::from(alpha));
+        let whole = (value * 255 + alpha / 2).checked_div(alpha);
+        whole.map_or(0, |value| value.min(255) as Self)
+    }
+}
+
+impl Sample for u16 {
+    fn times(self, alpha: Self) -> Self {
+        ((u64::from(self) * u64::from(alpha) + 32_767) / 65_535) as Self
+    }
+
+    fn over(self, alpha: Self) -> Self {
+        let (value, alpha) = (u64::from(self), u64::from(alpha));
+        let whole = (value * 65_535 + alpha / 2).checked_div(alpha);
+        whole.map_or(0, |value| value.min(65_535) as Self)
+    }
 }
 
 #[cfg(test)]

@@ -300,3 +300,72 @@ proptest! {
         try_all(&file, *format);
     }
 }
+
+/// A TIFF of three planes, in tiles of 16 × 16 that all are the same bytes.
+fn tiled_planes(width: u32, height: u32) -> Vec<u8> {
+    const DIRECTORY: u32 = 8 + 2 + 11 * 12 + 4;
+    let tiles = width.div_ceil(16) * height.div_ceil(16) * 3;
+    let (offsets, counts) = (DIRECTORY + 6, DIRECTORY + 6 + tiles * 4);
+    let data = counts + tiles * 4;
+    let mut out = b"II*\0\x08\0\0\0\x0B\0".to_vec();
+    for (tag, kind, count, value) in [
+        (256u16, 4u16, 1, width),
+        (257, 4, 1, height),
+        (258, 3, 3, DIRECTORY),
+        (259, 3, 1, 1),
+        (262, 3, 1, 2),
+        (277, 3, 1, 3),
+        (284, 3, 1, 2),
+        (322, 4, 1, 16),
+        (323, 4, 1, 16),
+        (324, 4, tiles, offsets),
+        (325, 4, tiles, counts),
+    ] {
+        out.extend(tag.to_le_bytes());
+        out.extend(kind.to_le_bytes());
+        out.extend(u32::to_le_bytes(count));
+        out.extend(u32::to_le_bytes(value));
+    }
+    out.extend([0, 0, 0, 0, 8, 0, 8, 0, 8, 0]);
+    for value in [data, 256] {
+        for _ in 0..tiles {
+            out.extend(value.to_le_bytes());
+        }
+    }
+    out.extend([77; 256]);
+    out
+}
+
+#[test]
+fn planes_of_whole_tiles_are_read_and_others_refused() {
+    let decoded = decode(&tiled_planes(32, 16), Format::Tiff, &limits()).unwrap();
+    assert_eq!(decoded.pixels.eight().unwrap(), [77; 32 * 16 * 3]);
+    // The decoder would panic at a tile that hangs over the edge in the second plane.
+    let error = decode(&tiled_planes(20, 20), Format::Tiff, &limits()).unwrap_err();
+    assert_eq!(error.name(), "Image.Unsupported");
+}
+
+#[test]
+fn a_colour_table_may_come_with_transparency() {
+    let table: Vec<u32> = (0..768).map(|at| at % 256 * 257).collect();
+    let file = tiff_of(
+        &[
+            (256, 4, vec![2]),
+            (257, 4, vec![1]),
+            (258, 3, vec![8, 8]),
+            (259, 3, vec![1]),
+            (262, 3, vec![3]),
+            (277, 3, vec![2]),
+            (278, 4, vec![1]),
+            (320, 3, table),
+            (338, 3, vec![2]),
+        ],
+        &[10, 255, 200, 0],
+    );
+    let decoded = decode(&file, Format::Tiff, &limits()).unwrap();
+    assert_eq!(decoded.pixels.channels(), Channels::Rgba);
+    assert_eq!(
+        decoded.pixels.clone().into_eight().eight().unwrap(),
+        [10, 10, 10, 255, 200, 200, 200, 0]
+    );
+}

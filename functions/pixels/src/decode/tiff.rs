@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::io::Cursor;
 
-use tiff::decoder::{Decoder, DecodingResult};
+use tiff::decoder::{ChunkType, Decoder, DecodingResult};
 use tiff::tags::Tag;
 use tiff::{ColorType, TiffError, TiffFormatError};
 
@@ -84,6 +84,7 @@ pub(crate) fn read_page(bytes: &[u8], limits: &Limits) -> Result<Page, PixelErro
     let mut reader = open(&readable, limits)?;
     let (width, height) = reader.dimensions().map_err(|error| fail("header", error))?;
     let kind = reader.colortype().map_err(|error| fail("header", error))?;
+    padded_planes(&mut reader)?;
     let layout = reader
         .image_buffer_layout()
         .map_err(|error| fail("header", error))?;
@@ -135,6 +136,28 @@ pub(crate) fn read_page(bytes: &[u8], limits: &Limits) -> Result<Page, PixelErro
         premultiplied,
         palette,
     })
+}
+
+/// Refuses planes of tiles that hang over the edge: the decoder takes those of the second plane and on
+/// for whole ones.
+fn padded_planes(reader: &mut Reader<'_>) -> Result<(), PixelError> {
+    let planar = reader
+        .find_tag_unsigned::<u16>(Tag::PlanarConfiguration)
+        .ok()
+        .flatten()
+        == Some(2);
+    if !planar || reader.get_chunk_type() != ChunkType::Tile {
+        return Ok(());
+    }
+    let (width, height) = reader.dimensions().map_err(|error| fail("header", error))?;
+    let (across, down) = reader.chunk_dimensions();
+    if width.is_multiple_of(across) && height.is_multiple_of(down) {
+        return Ok(());
+    }
+    Err(PixelError::unsupported(
+        FORMAT,
+        "planes of tiles that hang over the edge",
+    ))
 }
 
 pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, PixelError> {

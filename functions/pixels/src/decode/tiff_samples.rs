@@ -109,7 +109,26 @@ pub(super) fn pixels(page: Page) -> Result<Typed, PixelError> {
         raw => raw,
     };
     if let Some(table) = page.palette {
-        return Ok((Channels::Rgb, look_up(raw, &table)?, None));
+        return match (page.kind, raw) {
+            (
+                ColorType::GrayA(8) | ColorType::Multiband { num_samples: 2, .. },
+                Raw::Eight(pairs),
+            ) => {
+                let indexes = pairs.iter().copied().step_by(2).collect();
+                let colours = look_up(Raw::Eight(indexes), &table)?;
+                let alphas = pairs.iter().skip(1).step_by(2);
+                let samples = colours
+                    .chunks_exact(3)
+                    .zip(alphas)
+                    .flat_map(|(rgb, &alpha)| [rgb[0], rgb[1], rgb[2], alpha])
+                    .collect();
+                Ok((Channels::Rgba, Samples::Eight(samples), None))
+            }
+            (_, raw) => {
+                let colours = look_up(raw, &table)?;
+                Ok((Channels::Rgb, Samples::Eight(colours), None))
+            }
+        };
     }
     let icc = page.icc.as_deref();
     let (channels, samples, converted) = match page.kind {
@@ -163,7 +182,7 @@ fn from_ink(raw: Raw, stride: usize, icc: Option<&[u8]>) -> Typed {
 }
 
 /// Colours of indexes: the table holds all reds, all greens, all blues, in 16 bits.
-fn look_up(raw: Raw, table: &[u16]) -> Result<Samples, PixelError> {
+fn look_up(raw: Raw, table: &[u16]) -> Result<Vec<u8>, PixelError> {
     let Raw::Eight(indexes) = raw else {
         return Err(unsupported("indexes of more than 8 bits"));
     };
@@ -186,5 +205,5 @@ fn look_up(raw: Raw, table: &[u16]) -> Result<Samples, PixelError> {
         }
         out.extend([index, count + index, 2 * count + index].map(|at| (table[at] >> shift) as u8));
     }
-    Ok(Samples::Eight(out))
+    Ok(out)
 }

@@ -22,6 +22,26 @@ find samples functions -type f -size -32k \( -name '*.png' -o -name '*.jpg' -o -
     cp "$file" "fuzz/corpus/header/$(cksum <"$file" | cut -d ' ' -f 1)"
 done
 
+# The same with the number of its format in front, as octal; and the JPEGs alone.
+folder decode
+folder jpeg_planes
+number() {
+    number=0
+    for kind in jpg png gif webp bmp tiff ico jxl jp2 svg avif heic; do
+        [ "$kind" = "$1" ] && { printf '\\%03o' "$number"; return; }
+        number=$((number + 1))
+    done
+    number jpg
+}
+find samples functions -type f -size -32k \( -name '*.png' -o -name '*.jpg' -o -name '*.gif' -o -name '*.webp' \
+    -o -name '*.bmp' -o -name '*.tif*' -o -name '*.ico' -o -name '*.jxl' -o -name '*.jp2' -o -name '*.svg' \
+    -o -name '*.avif' -o -name '*.heic' \) | while IFS= read -r file; do
+    name=$(cksum <"$file" | cut -d ' ' -f 1)
+    # shellcheck disable=SC2059 # The format is the byte.
+    { printf "$(number "${file##*.}")"; cat "$file"; } >"fuzz/corpus/decode/$name"
+    case $file in *.jpg) cp "$file" "fuzz/corpus/jpeg_planes/$name" ;; esac
+done
+
 folder event
 cp schema/samples/*/*.json fuzz/corpus/event/
 for manifest in functions/branches/*/branch.json; do

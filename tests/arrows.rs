@@ -22,6 +22,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("pixels", &["schema"]),
     ("kit", &["schema", "ports"]),
     ("samples", &[]),
+    ("emulator", &[]),
+    ("lambda", &["ports", "kit", "aws", "functions", "upload"]),
 ];
 
 /// Functions, branches included.

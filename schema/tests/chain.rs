@@ -51,9 +51,18 @@ impl Stored {
     }
 
     fn verify(&self) -> Vec<Damage> {
+        self.verify_as(false)
+    }
+
+    fn verify_expired(&self) -> Vec<Damage> {
+        self.verify_as(true)
+    }
+
+    fn verify_as(&self, expired: bool) -> Vec<Damage> {
         let mut evidence = Evidence {
             execution: EXECUTION.into(),
             ended: true,
+            expired,
             ..Evidence::default()
         };
         for (sk, body) in &self.0 {
@@ -332,6 +341,35 @@ fn an_operator_may_append_between_two_seals() {
     let mut stored = Stored::sealed();
     stored.remove("Z#0001");
     assert_eq!(stored.findings(), []);
+}
+
+#[test]
+fn what_expired_is_not_missed_and_what_is_left_is_still_verified() {
+    let whole = Stored::sealed();
+    for first in whole.events() {
+        let mut stored = whole.clone();
+        // Retention removes items one by one, in any order.
+        for position in whole
+            .events()
+            .into_iter()
+            .rev()
+            .filter(|it| it % 2 == first % 2)
+        {
+            stored.0.remove(position);
+        }
+        assert!(!stored.verify().is_empty(), "before its time it is missed");
+        assert_eq!(stored.verify_expired(), []);
+    }
+    let mut bare = whole.clone();
+    bare.0.retain(|(sk, _)| !sk.starts_with("E#"));
+    assert_eq!(bare.verify_expired(), []);
+    let mut altered = whole.clone();
+    let positions = altered.events();
+    altered.0[positions[positions.len() - 1]].1["subject"] = json!("photos/other.jpg");
+    altered.0.remove(positions[0]);
+    let damage = altered.verify_expired();
+    assert_eq!(damage.len(), 1, "{damage:?}");
+    assert_eq!(damage[0].kind, DamageKind::Altered);
 }
 
 #[test]

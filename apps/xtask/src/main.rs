@@ -1,9 +1,10 @@
 //! `cargo xtask …`: chores of this repository.
 //!
 //! What it does: measures the product beside a bare loop over the same pure code (`bench`), kills it
-//! in the middle of real photographs and checks what is left (`kill`), runs the fuzz targets (`fuzz`), and
-//! puts thousands of broken images through the image functions (`hostile`). It installs nothing outside of
-//! the target folder, and never fails because a measure missed its target.
+//! in the middle of real photographs and checks what is left (`kill`), runs the fuzz targets (`fuzz`), puts
+//! thousands of broken images through the image functions (`hostile`), and builds the functions for Lambda
+//! (`package`). It installs nothing outside of the target folder, and never fails because a measure missed
+//! its target.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod bench;
@@ -12,6 +13,7 @@ mod distinct;
 mod fuzz;
 mod hostile;
 mod kill;
+mod package;
 mod product;
 mod tools;
 mod usage;
@@ -41,6 +43,8 @@ enum Chore {
     Fuzz(fuzz::Options),
     /// Put thousands of broken and odd images through validate and the branches, and compare with others
     Hostile(hostile::Options),
+    /// Build a zip of every function for Lambda: target/lambda/<function>/bootstrap.zip
+    Package(package::Options),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -51,6 +55,7 @@ fn main() -> anyhow::Result<()> {
         Chore::Kill(options) => kill::run(&workspace, &options),
         Chore::Fuzz(options) => fuzz::run(&workspace, &options),
         Chore::Hostile(options) => hostile::run(&workspace, &options),
+        Chore::Package(options) => package::run(&workspace, &options),
     }
 }
 

@@ -23,8 +23,8 @@ pub enum Notice {
     },
     /// An alarm is still on: see whether there is anything new.
     Recheck {
-        /// Alarm name.
-        alarm: String,
+        /// Alarm name; any alarm where it is not said.
+        alarm: Option<String>,
     },
     /// It lacks data: neither on nor off.
     Unknown,
@@ -44,7 +44,7 @@ struct AlarmNotification {
 #[derive(Deserialize)]
 struct Recheck {
     alert: String,
-    alarm: String,
+    alarm: Option<String>,
 }
 
 /// Reads the body of a queue message.
@@ -128,7 +128,14 @@ mod tests {
         let recheck = json!({ "alert": "recheck", "alarm": "a", "time": "t" }).to_string();
         assert_eq!(
             read(&recheck).unwrap(),
-            Notice::Recheck { alarm: "a".into() }
+            Notice::Recheck {
+                alarm: Some("a".into())
+            }
+        );
+        // As the schedule of a deployment sends it.
+        assert_eq!(
+            read(r#"{"alert":"recheck"}"#).unwrap(),
+            Notice::Recheck { alarm: None }
         );
         let unknown = json!({ "AlarmName": "a", "NewStateValue": "INSUFFICIENT_DATA",
             "StateChangeTime": "2026-11-21T12:00:00Z" });

@@ -51,7 +51,10 @@ impl Default for Settings {
 }
 
 fn build(adapters: Adapters) -> Result<Box<dyn Handler>, FunctionError> {
-    let webhook = Webhook::from_environment()?;
+    let webhook = match &adapters.webhook {
+        Some(_) => None,
+        None => Webhook::from_environment()?,
+    };
     Ok(Box::new(Alert::new(adapters, webhook)?))
 }
 
@@ -101,7 +104,8 @@ impl Handler for Alert {
 }
 
 impl Alert {
-    /// An alert function that posts to `webhook`; without one it posts nothing.
+    /// An alert function that posts to `webhook`, or else to the one of the adapters; without any it
+    /// posts nothing.
     pub fn new(adapters: Adapters, webhook: Option<Webhook>) -> Result<Self, FunctionError> {
         Ok(Self {
             settings: adapters.settings(FUNCTION.name)?,
@@ -118,7 +122,7 @@ impl Alert {
         invocation: &Invocation,
     ) -> Result<bool, FunctionError> {
         let _turn = self.turn.lock().await;
-        let Some(webhook) = &self.webhook else {
+        let Some(webhook) = self.webhook().await? else {
             return Ok(false);
         };
         let objects = self.adapters.objects.as_ref();
@@ -147,10 +151,23 @@ impl Alert {
             }
             return match saying {
                 None => Ok(false),
-                Some(saying) => self.say(webhook, &saying, invocation).await.map(|()| true),
+                Some(saying) => self.say(&webhook, &saying, invocation).await.map(|()| true),
             };
         }
         Err(state::contended())
+    }
+
+    /// The webhook as it is now: a secret may have been rotated.
+    async fn webhook(&self) -> Result<Option<Webhook>, FunctionError> {
+        let secret = match (&self.webhook, &self.adapters.webhook) {
+            (Some(webhook), _) => return Ok(Some(webhook.clone())),
+            (None, Some(secret)) => secret,
+            (None, None) => return Ok(None),
+        };
+        let text = secret.text().await.map_err(|error| {
+            FunctionError::new(&error_name::SLACK_UNAVAILABLE, error.to_string())
+        })?;
+        Webhook::new(&text).map(Some)
     }
 
     /// What is to be said; notes what the notice says of its alarm.
@@ -162,11 +179,11 @@ impl Alert {
         match notice {
             Notice::Unknown => Ok(None),
             Notice::Recheck { alarm } => {
-                if state.alarms.get(alarm).is_some_and(|alarm| alarm.on) {
-                    self.look(state).await
-                } else {
-                    Ok(None)
-                }
+                let on = match alarm {
+                    Some(alarm) => state.alarms.get(alarm).is_some_and(|alarm| alarm.on),
+                    None => !state.on().is_empty(),
+                };
+                if on { self.look(state).await } else { Ok(None) }
             }
             Notice::Changed {
                 alarm,

@@ -3,7 +3,7 @@
 use safelight_kit::Function;
 
 /// The function of every branch that is a crate, by name.
-pub static FUNCTIONS: &[Function] = &[
+pub const FUNCTIONS: &[Function] = &[
     safelight_branch_compress::FUNCTION,
     safelight_branch_label::FUNCTION,
     safelight_branch_thumbnail::FUNCTION,
@@ -11,7 +11,7 @@ pub static FUNCTIONS: &[Function] = &[
 
 /// Every branch's name and its `branch.json`, by name; also of the branches that are commands.
 #[rustfmt::skip]
-pub static MANIFESTS: &[(&str, &str)] = &[
+pub const MANIFESTS: &[(&str, &str)] = &[
     ("compress", include_str!("../../branches/compress/branch.json")),
     ("label", include_str!("../../branches/label/branch.json")),
     ("thumbnail", include_str!("../../branches/thumbnail/branch.json")),

@@ -16,7 +16,7 @@ use safelight_schema::Manifest;
 pub use safelight_fail::cause::readable;
 
 /// The functions that are no branch's.
-static OWN: &[Function] = &[
+const OWN: &[Function] = &[
     safelight_start::FUNCTION,
     safelight_validate::FUNCTION,
     safelight_route::FUNCTION,
@@ -33,6 +33,54 @@ fn all() -> impl Iterator<Item = &'static Function> {
 /// The function of that name.
 pub fn find(name: &str) -> Option<Function> {
     all().find(|function| function.name == name).copied()
+}
+
+/// The function of that name, found while a program is compiled: what it links is then that function
+/// alone.
+pub const fn find_const(name: &str) -> Option<Function> {
+    match find_in(OWN, name) {
+        None => find_in(branches::FUNCTIONS, name),
+        found => found,
+    }
+}
+
+const fn find_in(functions: &[Function], name: &str) -> Option<Function> {
+    let mut index = 0;
+    while index < functions.len() {
+        if same(functions[index].name, name) {
+            return Some(functions[index]);
+        }
+        index += 1;
+    }
+    None
+}
+
+/// The `branch.json` of the branch of that name, found while a program is compiled.
+pub const fn manifest_const(name: &str) -> Option<&'static str> {
+    let mut index = 0;
+    while index < branches::MANIFESTS.len() {
+        let (branch, manifest) = branches::MANIFESTS[index];
+        if same(branch, name) {
+            return Some(manifest);
+        }
+        index += 1;
+    }
+    None
+}
+
+const fn same(one: &str, other: &str) -> bool {
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    if one.len() != other.len() {
+        return false;
+    }
+    let mut index = 0;
+    while index < one.len() {
+        if one[index] != other[index] {
+            return false;
+        }
+        index += 1;
+    }
+    true
 }
 
 /// The names of all functions.
@@ -88,7 +136,9 @@ mod tests {
         assert_eq!(unique.len(), names().count());
         for name in names() {
             assert_eq!(find(name).unwrap().name, name);
+            assert_eq!(find_const(name).unwrap().name, name);
         }
+        assert!(find_const("no such function").is_none());
         assert!(find("no such function").is_none());
     }
 
@@ -98,6 +148,11 @@ mod tests {
         let manifests = manifests().unwrap();
         for function in branches::FUNCTIONS {
             assert_eq!(function.place, Place::Branch);
+            assert!(
+                manifest_const(function.name)
+                    .unwrap()
+                    .contains(function.name)
+            );
             assert!(
                 manifests
                     .iter()

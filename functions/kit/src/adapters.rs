@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use safelight_ports::{Labels, Objects, Presign, Queue, Record};
+use safelight_ports::{Labels, Objects, Presign, Queue, Record, Secret};
 use safelight_schema::error_name;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -32,6 +32,8 @@ pub struct Adapters {
     pub labels: Option<Arc<dyn Labels>>,
     /// The Step Functions API, for the functions that start or read executions.
     pub workflow: Option<Workflow>,
+    /// The webhook of the chat that is told of failures, where one is configured.
+    pub webhook: Option<Arc<dyn Secret>>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// This function's section of the configuration; null for the defaults.
@@ -50,6 +52,7 @@ impl Adapters {
             presign: None,
             labels: None,
             workflow: None,
+            webhook: None,
             clock: Arc::new(SystemClock),
             settings: Value::Null,
             function_version: env!("CARGO_PKG_VERSION").into(),
@@ -57,7 +60,16 @@ impl Adapters {
     }
 
     /// Takes settings, code version and Step Functions endpoint from the environment.
-    pub fn with_environment(mut self) -> Result<Self, FunctionError> {
+    pub fn with_environment(self) -> Result<Self, FunctionError> {
+        let mut adapters = self.with_settings()?;
+        if adapters.workflow.is_none() {
+            adapters.workflow = Workflow::from_environment()?;
+        }
+        Ok(adapters)
+    }
+
+    /// Takes settings and code version from the environment.
+    pub fn with_settings(mut self) -> Result<Self, FunctionError> {
         if let Ok(text) = std::env::var(SETTINGS) {
             self.settings = serde_json::from_str(&text).map_err(|error| {
                 FunctionError::new(
@@ -68,9 +80,6 @@ impl Adapters {
         }
         if let Ok(version) = std::env::var(FUNCTION_VERSION) {
             self.function_version = version;
-        }
-        if self.workflow.is_none() {
-            self.workflow = Workflow::from_environment()?;
         }
         Ok(self)
     }

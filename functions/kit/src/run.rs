@@ -13,6 +13,7 @@ use tracing_subscriber::EnvFilter;
 use crate::adapters::Adapters;
 use crate::error::FunctionError;
 use crate::function::{Function, Handler, Invocation};
+use crate::letters;
 
 /// Environment variable with the log filter, such as `info`; `warn` where absent.
 pub const LOG: &str = "SAFELIGHT_LOG";
@@ -109,9 +110,14 @@ fn invocation(context: &lambda_runtime::Context) -> Invocation {
     }
 }
 
-/// Sends logs to standard error, as text or JSON. Does nothing if the process logs already.
+/// Sends logs to standard error, as text or JSON, and the line of each dead letter whatever the filter
+/// is: alarms count it. Does nothing if the process logs already.
 pub fn init_tracing() {
     let filter = EnvFilter::try_from_env(LOG).unwrap_or_else(|_| EnvFilter::new("warn"));
+    let filter = match format!("{}=info", letters::LOG_TARGET).parse() {
+        Ok(always) => filter.add_directive(always),
+        Err(_) => filter,
+    };
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

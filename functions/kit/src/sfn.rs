@@ -10,6 +10,7 @@ use aws_sdk_sfn::config::{
     BehaviorVersion, ConfigBag, Credentials, Intercept, Region, RuntimeComponents,
 };
 use aws_sdk_sfn::error::{BoxError, DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_sfn::operation::describe_execution::DescribeExecutionError;
 use aws_sdk_sfn::operation::start_execution::StartExecutionError;
 use safelight_schema::error_name;
 use serde::Deserialize;
@@ -31,6 +32,9 @@ pub const LOCAL_REGION: &str = "us-east-1";
 
 /// Most events that GetExecutionHistory answers at once (its own limit).
 const HISTORY_PAGE: i32 = 1_000;
+
+/// Most executions that ListExecutions answers at once (its own limit).
+const LIST_PAGE: i32 = 1_000;
 
 /// Most events of a Standard execution (its quota), and one page more.
 const MAX_HISTORY: usize = 26_000;
@@ -57,6 +61,31 @@ impl Started {
             Self::New { execution_arn } | Self::Exists { execution_arn } => execution_arn,
         }
     }
+}
+
+/// How an execution stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status {
+    /// Step Functions' own word, such as `SUCCEEDED`.
+    pub status: String,
+    /// How often Step Functions has redriven it.
+    pub redrive_count: Option<u32>,
+}
+
+impl Status {
+    /// Whether it is at its end. Waiting for a redrive is none.
+    pub fn ended(&self) -> bool {
+        !matches!(self.status.as_str(), "RUNNING" | "PENDING_REDRIVE")
+    }
+}
+
+/// An execution of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Its name.
+    pub name: String,
+    /// When it ended; none while it runs.
+    pub ended: Option<chrono::DateTime<chrono::Utc>>,
 }
 
 /// One state machine behind a Step Functions endpoint.
@@ -164,6 +193,57 @@ impl Workflow {
             .await
             .map(|output| output.definition)
             .map_err(|error| failed("DescribeStateMachine", &error))
+    }
+
+    /// How an execution stands; none if there is none.
+    pub async fn status(&self, execution_arn: &str) -> Result<Option<Status>, FunctionError> {
+        let answer = self
+            .client
+            .describe_execution()
+            .execution_arn(execution_arn)
+            .send()
+            .await;
+        match answer {
+            Ok(output) => Ok(Some(Status {
+                status: output.status.as_str().to_owned(),
+                redrive_count: output.redrive_count.and_then(|count| count.try_into().ok()),
+            })),
+            Err(error) => match error.as_service_error() {
+                Some(DescribeExecutionError::ExecutionDoesNotExist(_)) => Ok(None),
+                _ => Err(failed("DescribeExecution", &error)),
+            },
+        }
+    }
+
+    /// Every execution that Step Functions still knows (it forgets after 90 days), by name, with when it
+    /// ended.
+    pub async fn executions(&self) -> Result<Vec<Listed>, FunctionError> {
+        let mut listed = Vec::new();
+        let mut next = None;
+        loop {
+            let page = self
+                .client
+                .list_executions()
+                .state_machine_arn(&self.state_machine_arn)
+                .max_results(LIST_PAGE)
+                .set_next_token(next)
+                .send()
+                .await
+                .map_err(|error| failed("ListExecutions", &error))?;
+            listed.extend(page.executions.into_iter().map(|execution| {
+                Listed {
+                    name: execution.name,
+                    ended: execution
+                        .stop_date
+                        .and_then(|date| date.to_millis().ok())
+                        .and_then(chrono::DateTime::from_timestamp_millis),
+                }
+            }));
+            next = page.next_token;
+            if next.is_none() {
+                return Ok(listed);
+            }
+        }
     }
 
     /// The whole history of an execution, as the API's own JSON: nothing that this build's client

@@ -32,19 +32,25 @@ pub const ARCHIVE: &str = "archive";
 pub struct Settings {
     /// Where the dead letter of an execution goes that died inside a state.
     pub queue: String,
+    /// How far back the sweep looks for executions without a seal, hours.
+    pub sweep_hours: u32,
+    /// How old an execution is before the sweep asks about it, minutes: its event is still under way.
+    pub sweep_after_minutes: u32,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Self {
             queue: letters::QUEUE.into(),
+            sweep_hours: 72,
+            sweep_after_minutes: 15,
         }
     }
 }
 
-struct Closer {
-    adapters: Adapters,
-    settings: Settings,
+pub(crate) struct Closer {
+    pub(crate) adapters: Adapters,
+    pub(crate) settings: Settings,
 }
 
 fn build(adapters: Adapters) -> Result<Box<dyn Handler>, FunctionError> {
@@ -64,17 +70,20 @@ struct StatusChange {
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Detail {
-    execution_arn: String,
-    name: String,
-    status: String,
+pub(crate) struct Detail {
+    pub(crate) execution_arn: String,
+    pub(crate) name: String,
+    pub(crate) status: String,
     #[serde(default)]
-    redrive_count: Option<u32>,
+    pub(crate) redrive_count: Option<u32>,
 }
 
 #[async_trait]
 impl Handler for Closer {
-    async fn handle(&self, event: Value, _: &Invocation) -> Result<Value, FunctionError> {
+    async fn handle(&self, event: Value, invocation: &Invocation) -> Result<Value, FunctionError> {
+        if event.get("sweep").is_some() {
+            return Ok(json!(self.sweep(invocation).await?));
+        }
         each_message(&event, FUNCTION.name, |message| self.message(message)).await
     }
 }
@@ -95,7 +104,7 @@ impl Closer {
         self.close(&change.detail).await
     }
 
-    async fn close(&self, detail: &Detail) -> Result<(), FunctionError> {
+    pub(crate) async fn close(&self, detail: &Detail) -> Result<(), FunctionError> {
         let Adapters {
             record,
             objects,
@@ -407,6 +416,57 @@ mod tests {
             bench.kinds("x-1", &Lane::Operator).await,
             ["execution.failed.v1"]
         );
+    }
+
+    #[tokio::test]
+    async fn the_sweep_closes_what_nobody_told_of() {
+        // Invariant 5: the event of x-1 never came; x-2 was stopped, and neither did its; x-3 runs;
+        // x-4 was claimed and never started; x-5 is closed already.
+        let (bench, step_functions, adapters) = setting(&succeeded()).await;
+        let aborted = json!({ "id": 4, "previousEventId": 3, "type": "ExecutionAborted",
+            "timestamp": 1_795_262_401.0,
+            "executionAbortedEventDetails": { "error": "Operator", "cause": "stopped" } });
+        let running = json!({ "id": 4, "previousEventId": 3, "type": "PassStateEntered",
+            "timestamp": 1_795_262_401.0, "stateEnteredEventDetails": { "name": "Next" } });
+        for (name, last) in [
+            ("x-2", Some(&aborted)),
+            ("x-3", Some(&running)),
+            ("x-4", None),
+        ] {
+            bench.claim(&bench.header(name, &image("a.jpg"))).await;
+            if let Some(last) = last {
+                step_functions.set_history(name, events(last));
+            }
+        }
+        bench.clock.advance(std::time::Duration::from_secs(3_600));
+        let sweep = || async {
+            let handler = (FUNCTION.build)(adapters.clone()).unwrap();
+            let mut invocation = safelight_kit::testing::invocation();
+            invocation.deadline += chrono::Duration::hours(1);
+            handler.handle(json!({ "sweep": {} }), &invocation).await
+        };
+        let expected = |closed: u64| {
+            json!({ "looked_at": 4, "closed": closed, "running": 1, "unknown": 1, "failed": 0,
+                    "unfinished": false })
+        };
+        assert_eq!(sweep().await.unwrap(), expected(2));
+        assert_eq!(
+            bench.kinds("x-2", &Lane::Operator).await,
+            ["execution.aborted.v1"]
+        );
+        for (name, outcome) in [("x-1", Outcome::Succeeded), ("x-2", Outcome::Failed)] {
+            let summary = bench.record.summary(name).await.unwrap().unwrap();
+            assert_eq!(summary.outcome, outcome, "{name}");
+            assert!(chain::verify(&bench.record.evidence(name).await.unwrap()).is_empty());
+        }
+        // Invariant 2: what the sweep closed it passes over, and a late event changes nothing.
+        assert_eq!(sweep().await.unwrap(), expected(0));
+        let appends = bench.record.appends();
+        call(&bench, &adapters, change("SUCCEEDED")).await;
+        assert_eq!(bench.record.appends(), appends);
+        // What cannot be asked about is left to the next sweep.
+        step_functions.fail_next("DescribeExecution", 6, 400, "ThrottlingException");
+        assert_eq!(sweep().await.unwrap()["failed"], 2);
     }
 
     #[tokio::test]

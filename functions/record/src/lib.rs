@@ -11,10 +11,12 @@
 //! 2. Closing twice is closing once.
 //! 3. Whatever failed has a dead letter: from `fail`, or else from here.
 //! 4. The summary is written last: an execution that has one is closed.
+//! 5. What ended is closed, even if nobody tells of its end: the sweep asks.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod history;
 
 mod handler;
+mod sweep;
 
 pub use handler::{FUNCTION, Settings};

@@ -17,7 +17,8 @@ const KEPT: Duration = Duration::seconds(60);
 pub(crate) struct Definition {
     /// SHA-256 of its RFC 8785 form, hex, as `safelight workflow validate` says it.
     pub hash: String,
-    /// Version of every branch.
+    /// Of every branch: the ARN of the published version of its function, where the definition names
+    /// one; else the version of its manifest.
     pub branches: BTreeMap<String, String>,
 }
 
@@ -26,6 +27,13 @@ impl Definition {
         let mut branches = BTreeMap::new();
         let value: Value = serde_json::from_str(text).unwrap_or_default();
         collect(&value, &mut branches);
+        let mut arns = BTreeMap::new();
+        functions(&value, &mut arns);
+        for (branch, version) in &mut branches {
+            if let Some(arns) = arns.get(branch) {
+                *version = arns.join(" ");
+            }
+        }
         Self {
             hash: digest_of(&value),
             branches,
@@ -49,6 +57,41 @@ fn collect(value: &Value, branches: &mut BTreeMap<String, String>) {
         Value::Array(items) => items.iter().for_each(|value| collect(value, branches)),
         _ => {}
     }
+}
+
+/// Finds the version-qualified functions of the states `<branch>/…`.
+fn functions(value: &Value, found: &mut BTreeMap<String, Vec<String>>) {
+    let Value::Object(fields) = value else {
+        if let Value::Array(items) = value {
+            for item in items {
+                functions(item, found);
+            }
+        }
+        return;
+    };
+    if let Some(Value::Object(states)) = fields.get("States") {
+        for (name, state) in states {
+            let function = state
+                .pointer("/Arguments/FunctionName")
+                .and_then(Value::as_str);
+            if let (Some((branch, _)), Some(arn)) = (name.split_once('/'), function)
+                && is_version(arn)
+            {
+                let arns = found.entry(branch.to_owned()).or_default();
+                if !arns.iter().any(|known| known == arn) {
+                    arns.push(arn.to_owned());
+                }
+            }
+        }
+    }
+    fields.values().for_each(|value| functions(value, found));
+}
+
+/// `arn:<partition>:lambda:<region>:<account>:function:<name>:<version>`
+fn is_version(arn: &str) -> bool {
+    let parts: Vec<&str> = arn.split(':').collect();
+    matches!(parts[..], ["arn", _, "lambda", _, _, "function", _, version]
+        if version.chars().all(|digit| digit.is_ascii_digit()))
 }
 
 /// The definition of the workflow, asked for once in a while.
@@ -80,6 +123,28 @@ impl Definitions {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_published_function_is_the_version_of_its_branch() {
+        let arn = "arn:aws:lambda:eu-west-1:000000000000:function:safelight-label:7";
+        let task =
+            |function: &str| json!({ "Type": "Task", "Arguments": { "FunctionName": function } });
+        let text = json!({
+            "rules": [
+                { "branch": "label", "version": "1.2", "when": {} },
+                { "branch": "thumbnail", "version": "3", "when": {} },
+            ],
+            "States": { "EachBranch": { "ItemProcessor": { "States": {
+                "label/Run": task(arn), "label/Again": task(arn),
+                "thumbnail/Run": task("safelight-thumbnail"),
+            } } } },
+        });
+        let definition = Definition::of(&text.to_string());
+        assert_eq!(definition.branches["label"], arn);
+        // Neither a name nor $LATEST says which code ran.
+        assert_eq!(definition.branches["thumbnail"], "3");
+        assert!(!is_version(&arn.replace(":7", ":$LATEST")));
+    }
 
     #[test]
     fn the_branches_are_found_wherever_the_rules_are() {

@@ -328,6 +328,47 @@ mod tests {
         assert_eq!(arrivals[0].notified.timestamp_subsec_millis(), 123);
     }
 
+    /// Whole events, with everything that their services put in them.
+    #[test]
+    fn every_shape_is_read() {
+        let images = |text: &str| -> Vec<ImageRef> {
+            match read(text).unwrap() {
+                Notice::Arrivals(arrivals) => arrivals.into_iter().map(|it| it.image).collect(),
+                Notice::Redrive(redrive) => panic!("{redrive:?}"),
+            }
+        };
+        let sea = ImageRef {
+            bucket: "photos".into(),
+            key: "summer 2026/바다 + 100%.jpg".into(),
+            version: Some("096fKKXTRTtl3on89fVO.nfljtsv6qko".into()),
+            etag: Some("b21b84d653bb07b05b1e6b33684dc11b".into()),
+            sequencer: Some("0055AED6DCD90281E5".into()),
+            bytes: Some(1_305_107),
+        };
+        // Direct, in an envelope of SNS, and from EventBridge it is the same image.
+        for text in [
+            include_str!("../fixtures/s3.json"),
+            include_str!("../fixtures/s3-through-sns.json"),
+            include_str!("../fixtures/event-bridge.json"),
+        ] {
+            assert_eq!(images(text), std::slice::from_ref(&sea));
+        }
+        let scan = images(include_str!("../fixtures/s3-unversioned-multipart.json"));
+        assert_eq!((scan.len(), scan[0].version.as_deref()), (1, None));
+        assert_eq!(
+            scan[0].etag.as_deref(),
+            Some("7e10e7d25dc4581d89b9285be5f384fd-9")
+        );
+        let several = images(include_str!("../fixtures/s3-several.json"));
+        assert_eq!((several.len(), several[0].key.as_str()), (1, "new?.png"));
+        for nothing in [
+            include_str!("../fixtures/s3-test.json"),
+            include_str!("../fixtures/event-bridge-deletion.json"),
+        ] {
+            assert_eq!(images(nothing), []);
+        }
+    }
+
     #[test]
     fn keys_of_notifications_are_form_encoded() {
         for (encoded, key) in [

@@ -189,6 +189,7 @@ impl Start {
             Err(QueueError::TooLarge(_)) => queue.send(name, &[body]).await?,
             sent => sent?,
         };
+        letters::log(&letter);
         Ok(())
     }
 }

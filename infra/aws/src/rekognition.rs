@@ -5,16 +5,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use aws_sdk_rekognition::Client;
 use aws_sdk_rekognition::config::interceptors::AfterDeserializationInterceptorContextRef;
-use aws_sdk_rekognition::config::retry::RetryConfig;
-use aws_sdk_rekognition::config::{BehaviorVersion, ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_rekognition::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_rekognition::error::{BoxError, DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_rekognition::primitives::Blob;
 use aws_sdk_rekognition::types::{DetectLabelsFeatureName, Image, S3Object};
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use safelight_ports::{LabelError, Labels};
 use safelight_schema::ImageRef;
 use serde_json::Value;
 use tokio::sync::OnceCell;
+
+use crate::Sdk;
 
 /// Largest image that is given as bytes.
 /// <https://docs.aws.amazon.com/rekognition/latest/dg/limits.html>
@@ -66,16 +66,8 @@ impl Rekognition {
     async fn client(&self) -> &Client {
         self.client
             .get_or_init(|| async {
-                let http = aws_smithy_http_client::Builder::new()
-                    .tls_provider(Provider::Rustls(CryptoMode::Ring))
-                    .build_https();
-                let config = aws_config::defaults(BehaviorVersion::latest())
-                    .http_client(http)
-                    // The workflow tries again, and knows how long to wait.
-                    .retry_config(RetryConfig::disabled())
-                    .load()
-                    .await;
-                Client::new(&config)
+                let config = Sdk::of_machine().await;
+                config.rekognition()
             })
             .await
     }

@@ -39,6 +39,7 @@ fn under_test(queue: Arc<dyn Queue>, clock: Clock) -> QueueUnderTest {
         name: "images".into(),
         dead_letter_queue: "dead-letters".into(),
         max_receive_count: 3,
+        hidden: Duration::seconds(30),
         pass: Box::new(move |by: Duration| {
             clock.advance(by);
             Box::pin(std::future::ready(()))

@@ -84,6 +84,7 @@ async fn queue_through_the_host() {
             name: "images".into(),
             dead_letter_queue: "dead-letters".into(),
             max_receive_count: 3,
+            hidden: Duration::seconds(30),
             pass: Box::new(move |by| {
                 clock.advance(by);
                 Box::pin(std::future::ready(()))

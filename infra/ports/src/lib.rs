@@ -1,4 +1,5 @@
-//! The few traits behind which AWS and one machine look the same: record, queue, objects, labels.
+//! The few traits behind which AWS and one machine look the same: record, queue, objects, labels,
+//! a secret.
 //!
 //! It never names an adapter. Each trait has two real ones and a conformance suite (`conformance`,
 //! behind a feature of that name) that every adapter must pass.
@@ -17,9 +18,11 @@ pub mod objects;
 pub mod presign;
 pub mod queue;
 pub mod record;
+pub mod secret;
 
 pub use labels::{LabelError, Labels};
 pub use objects::{ObjectHead, ObjectMeta, Objects, ObjectsError, WriteCondition, Written};
 pub use presign::{Leave, Presign};
 pub use queue::{Depth, Message, Queue, QueueError};
 pub use record::{Append, Claim, Page, PointerItem, Record, RecordError};
+pub use secret::{Secret, SecretError};

@@ -18,8 +18,8 @@
 //! | `@function` | a branch's `FunctionName` | the branch's function |
 //! | `@payload` | a branch's `Payload` | context, image, branch, version and facts |
 //!
-//! A function's name stands in the definition as plain text, `safelight-<function>`: whoever deploys it
-//! replaces `"FunctionName": "safelight-…"` by the ARN of a version.
+//! A function's name stands in the definition as plain text, `safelight-<function>`: deployed, it
+//! is the ARN of a version ([`with_arns`]).
 //!
 //! Invariants, cited by the tests:
 //! 1. The same trunk and branches give the same bytes, in whatever order the branches are given.
@@ -30,6 +30,7 @@
 //! 5. A branch leaves nothing behind: composed without it, the definition does not contain its name.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod arns;
 mod branch_states;
 mod compose;
 mod error;
@@ -41,6 +42,7 @@ pub mod retry;
 pub mod scaffold;
 pub mod sync;
 
+pub use arns::{ArnError, with_arns};
 pub use branch_states::{FUNCTION_PREFIX, TASK_TIMEOUT_MARGIN_SECONDS, function_of};
 pub use compose::{compose, rules};
 pub use error::ComposeError;

@@ -222,7 +222,7 @@ fn branches_source(folders: &[BranchFolder]) -> String {
         "//! The branches. Written by `safelight branch sync` from functions/branches/*: change those.\n\n\
          use safelight_kit::Function;\n\n\
          /// The function of every branch that is a crate, by name.\n\
-         pub static FUNCTIONS: &[Function] = &[\n",
+         pub const FUNCTIONS: &[Function] = &[\n",
     );
     // Writing to a String does not fail, here and below.
     for folder in folders
@@ -239,7 +239,7 @@ fn branches_source(folders: &[BranchFolder]) -> String {
         "];\n\n\
          /// Every branch's name and its `branch.json`, by name; also of the branches that are commands.\n\
          #[rustfmt::skip]\n\
-         pub static MANIFESTS: &[(&str, &str)] = &[\n",
+         pub const MANIFESTS: &[(&str, &str)] = &[\n",
     );
     for folder in folders {
         let _ = writeln!(

@@ -123,6 +123,25 @@ async fn two_alarms_make_one_message_and_only_new_kinds_another() {
         slack.texts()[1],
         "A new kind of failure: 1 image, first of all Label.Refused"
     );
+    // The schedule of a deployment names no alarm, and comes without a queue.
+    let scheduled = json!({ "alert": "recheck" });
+    let answer = restarted.handle(scheduled.clone(), &invocation()).await;
+    assert_eq!(answer.unwrap(), json!({ "posted": false }));
+    fail(&bench, "x-5", "Label.Throttled").await;
+    let answer = restarted.handle(scheduled.clone(), &invocation()).await;
+    assert_eq!(answer.unwrap(), json!({ "posted": true }));
+    tell(
+        &restarted,
+        &[change("depth", "OK", 3), change("new", "OK", 3)],
+    )
+    .await;
+    fail(&bench, "x-6", "Image.Truncated").await;
+    let answer = restarted.handle(scheduled, &invocation()).await;
+    assert_eq!(
+        answer.unwrap(),
+        json!({ "posted": false }),
+        "no alarm is on"
+    );
 }
 
 #[tokio::test]

@@ -241,6 +241,7 @@ impl Record for MemoryRecord {
                 .collect(),
             unreadable: Vec::new(),
             ended: items.summary.is_some(),
+            expired: false,
         })
     }
 

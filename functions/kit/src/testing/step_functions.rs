@@ -121,6 +121,27 @@ fn answer(state: &mut State, request: &Request) -> Response {
                 "creationDate": 1_795_262_400.0,
             }),
         ),
+        "DescribeExecution" => {
+            let arn = body["executionArn"].as_str().unwrap();
+            let name = arn.rsplit(':').next().unwrap();
+            let Some(last) = state.histories.get(name).and_then(|events| events.last()) else {
+                return error(400, "ExecutionDoesNotExist");
+            };
+            let status = match last["type"].as_str().unwrap() {
+                "ExecutionSucceeded" => "SUCCEEDED",
+                "ExecutionFailed" => "FAILED",
+                "ExecutionTimedOut" => "TIMED_OUT",
+                "ExecutionAborted" => "ABORTED",
+                _ => "RUNNING",
+            };
+            reply(
+                200,
+                &json!({
+                    "executionArn": arn, "stateMachineArn": MACHINE, "name": name,
+                    "status": status, "startDate": 1_795_262_400.0,
+                }),
+            )
+        }
         "GetExecutionHistory" => {
             let arn = body["executionArn"].as_str().unwrap();
             let name = arn.rsplit(':').next().unwrap();

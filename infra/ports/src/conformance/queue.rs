@@ -19,6 +19,8 @@ pub struct QueueUnderTest {
     pub dead_letter_queue: String,
     /// How often a message is received before it goes there. At least 2.
     pub max_receive_count: u32,
+    /// How long received messages are hidden: at least two seconds.
+    pub hidden: Duration,
     /// Lets time go by: moves the clock, or waits.
     pub pass: Box<dyn Fn(Duration) -> BoxFuture<'static, ()> + Send + Sync>,
 }
@@ -43,10 +45,6 @@ fn bodies(count: usize) -> Vec<String> {
         .collect()
 }
 
-fn hidden() -> Duration {
-    Duration::seconds(30)
-}
-
 impl QueueUnderTest {
     async fn send(&self, bodies: &[String]) -> Vec<String> {
         let ids = self.queue.send(&self.name, bodies).await.unwrap();
@@ -55,7 +53,8 @@ impl QueueUnderTest {
     }
 
     async fn receive(&self, max: usize) -> Vec<Message> {
-        let received = self.queue.receive(&self.name, max, hidden()).await.unwrap();
+        let received = self.queue.receive(&self.name, max, self.hidden).await;
+        let received = received.unwrap();
         assert!(received.len() <= max);
         received
     }
@@ -76,7 +75,7 @@ async fn what_is_sent_is_received(it: QueueUnderTest) {
     assert_eq!(received[0].id, ids[0]);
     assert_eq!(received[0].receive_count, 1);
     it.delete(&received[0]).await;
-    (it.pass)(hidden() + Duration::seconds(1)).await;
+    (it.pass)(it.hidden + Duration::seconds(1)).await;
     assert_eq!(it.receive(10).await, [], "a deleted message is gone");
 }
 
@@ -84,7 +83,7 @@ async fn messages_are_hidden_and_come_again(it: QueueUnderTest) {
     it.send(&bodies(1)).await;
     let first = it.receive(10).await;
     assert_eq!(it.receive(10).await, [], "a received message is hidden");
-    (it.pass)(hidden() + Duration::seconds(1)).await;
+    (it.pass)(it.hidden + Duration::seconds(1)).await;
     let second = it.receive(10).await;
     assert_eq!(second.len(), 1);
     assert_eq!(second[0].id, first[0].id);
@@ -97,7 +96,7 @@ async fn only_the_last_receipt_is_valid(it: QueueUnderTest) {
     // Invariant 3.
     it.send(&bodies(1)).await;
     let first = it.receive(1).await.remove(0);
-    (it.pass)(hidden() + Duration::seconds(1)).await;
+    (it.pass)(it.hidden + Duration::seconds(1)).await;
     let second = it.receive(1).await.remove(0);
     let refused = it.queue.delete(&it.name, &first.receipt).await;
     assert_eq!(refused, Err(QueueError::ReceiptInvalid));
@@ -126,10 +125,10 @@ async fn visibility_is_changed(it: QueueUnderTest) {
     change(first.receipt, Duration::zero()).await;
     let second = it.receive(1).await.remove(0);
     assert_eq!(second.receive_count, 2, "at once");
-    change(second.receipt, Duration::seconds(90)).await;
-    (it.pass)(hidden() + Duration::seconds(1)).await;
+    change(second.receipt, it.hidden * 3).await;
+    (it.pass)(it.hidden + Duration::seconds(1)).await;
     assert_eq!(it.receive(1).await, [], "hidden for longer");
-    (it.pass)(Duration::seconds(60)).await;
+    (it.pass)(it.hidden * 2).await;
     assert_eq!(it.receive(1).await.len(), 1);
 }
 
@@ -141,14 +140,14 @@ async fn too_many_receives_end_in_the_dead_letter_queue(it: QueueUnderTest) {
         let counts: Vec<_> = received.iter().map(|it| it.receive_count).collect();
         assert_eq!(counts, [count, count]);
         kept = received.into_iter().find(|it| it.id == ids[1]);
-        (it.pass)(hidden() + Duration::seconds(1)).await;
+        (it.pass)(it.hidden + Duration::seconds(1)).await;
     }
     // Invariant 3: too late by the clock, but not received again since.
     it.delete(&kept.unwrap()).await;
     assert_eq!(it.receive(10).await, [], "not once more");
     let dead = it
         .queue
-        .receive(&it.dead_letter_queue, 10, hidden())
+        .receive(&it.dead_letter_queue, 10, it.hidden)
         .await
         .unwrap();
     assert_eq!(dead.len(), 1);
@@ -197,7 +196,7 @@ async fn limits_hold(it: QueueUnderTest) {
     it.delete(&received[0]).await;
     it.send(&bodies(10)).await;
     it.send(&bodies(10)).await;
-    let many = it.queue.receive(&it.name, 1_000, hidden()).await.unwrap();
+    let many = it.queue.receive(&it.name, 1_000, it.hidden).await.unwrap();
     assert!(many.len() <= MAX_BATCH, "at most ten at a time");
 }
 
@@ -209,7 +208,7 @@ async fn depth_counts(it: QueueUnderTest) {
     let depth = it.queue.depth(&it.name).await.unwrap();
     assert_eq!((depth.visible, depth.not_visible), (1, 2));
     it.delete(&received[0]).await;
-    (it.pass)(hidden() + Duration::seconds(1)).await;
+    (it.pass)(it.hidden + Duration::seconds(1)).await;
     let depth = it.queue.depth(&it.name).await.unwrap();
     assert_eq!((depth.visible, depth.not_visible), (2, 0));
 }
@@ -219,6 +218,6 @@ async fn unknown_queues_are_named(it: QueueUnderTest) {
     let error = QueueError::NoSuchQueue(name.clone());
     let queue = &*it.queue;
     assert_eq!(queue.send(&name, &bodies(1)).await, Err(error.clone()));
-    assert_eq!(queue.receive(&name, 1, hidden()).await, Err(error.clone()));
+    assert_eq!(queue.receive(&name, 1, it.hidden).await, Err(error.clone()));
     assert_eq!(queue.depth(&name).await, Err(error));
 }

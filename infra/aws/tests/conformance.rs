@@ -1,0 +1,152 @@
+//! The ports' conformance suites on the adapters of AWS, against the emulator.
+#![allow(clippy::unwrap_used)]
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use safelight_aws::{CachedSecret, DynamoRecord, S3Objects, Sdk, SqsQueues};
+use safelight_emulator::{Emulator, Test, run};
+use safelight_ports::conformance::{self, ObjectsUnderTest, QueueUnderTest};
+use safelight_ports::{Objects, Presign, Record, Secret};
+
+mod support;
+
+use support::{bucket, queue, secret, table};
+
+fn main() -> ExitCode {
+    let test = |name, run| Test { name, run };
+    run([
+        test("record_in_dynamodb", |emulator| {
+            block_on(record(emulator));
+        }),
+        test("queue_in_sqs", |emulator| block_on(queues(emulator))),
+        test("objects_in_s3", |emulator| block_on(objects(emulator))),
+        test("a_presigned_put_takes_what_it_was_asked_for", |emulator| {
+            block_on(presigned(emulator));
+        }),
+        test("a_secret_is_kept_and_a_rotation_noticed", |emulator| {
+            block_on(secrets(emulator));
+        }),
+    ])
+}
+
+fn block_on(test: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
+    runtime.unwrap().block_on(test);
+}
+
+fn unique(prefix: &str) -> String {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    format!("{prefix}-{}", NUMBER.fetch_add(1, Ordering::Relaxed))
+}
+
+fn sdk(emulator: &Emulator) -> Sdk {
+    Sdk::of_endpoint(&emulator.endpoint(), Emulator::REGION, "test", "test")
+}
+
+async fn record(emulator: &Emulator) {
+    let sdk = sdk(emulator);
+    let (table, results) = (table(&sdk, &unique("record")).await, unique("payloads"));
+    bucket(&sdk, &results).await;
+    let objects = Arc::new(S3Objects::new(sdk.s3(), &results));
+    // A new adapter each time, as many functions have it: what one keeps of a lane, another does not.
+    conformance::record(async || {
+        let record = DynamoRecord::new(sdk.dynamodb(), &table, objects.clone());
+        Arc::new(record) as Arc<dyn Record>
+    })
+    .await;
+}
+
+async fn objects(emulator: &Emulator) {
+    let sdk = sdk(emulator);
+    let (images, results) = (unique("images"), unique("results"));
+    bucket(&sdk, &images).await;
+    bucket(&sdk, &results).await;
+    let objects: Arc<dyn Objects> = Arc::new(S3Objects::new(sdk.s3(), &results));
+    conformance::objects(async || ObjectsUnderTest {
+        objects: Arc::clone(&objects),
+        bucket: images.clone(),
+    })
+    .await;
+}
+
+async fn presigned(emulator: &Emulator) {
+    let sdk = sdk(emulator);
+    let images = unique("uploads");
+    bucket(&sdk, &images).await;
+    let objects = S3Objects::new(sdk.s3(), "results");
+    let (key, body) = ("a b/여름+100%.jpg", "seven b");
+    let leave = objects
+        .put(&images, key, 7, "image/jpeg", chrono::Duration::minutes(5))
+        .await
+        .unwrap();
+    assert_eq!(leave.headers["content-length"], "7");
+    assert_eq!(leave.headers["content-type"], "image/jpeg");
+    // The emulator looks at no signature, so what is signed is read here.
+    for signed in ["content-length", "content-type"] {
+        assert!(leave.url.contains(signed), "{}", leave.url);
+    }
+    assert!(leave.url.contains("X-Amz-Expires=300"), "{}", leave.url);
+    tokio::task::spawn_blocking(move || {
+        let mut put = ureq::put(&leave.url);
+        for (name, value) in &leave.headers {
+            put = put.header(name, value);
+        }
+        put.send(body).unwrap();
+    })
+    .await
+    .unwrap();
+    let head = objects.head(&images, key).await.unwrap().unwrap();
+    assert_eq!(
+        (head.bytes, head.meta.media_type.as_str()),
+        (7, "image/jpeg")
+    );
+}
+
+async fn queues(emulator: &Emulator) {
+    let sdk = sdk(emulator);
+    conformance::queue(async || {
+        let name = unique("ingest");
+        let (url, dead) = queue(&sdk, &name, 3).await;
+        let urls = [("images".into(), url), ("dead-letters".into(), dead)];
+        QueueUnderTest {
+            queue: Arc::new(SqsQueues::new(sdk.sqs(), urls)),
+            name: "images".into(),
+            dead_letter_queue: "dead-letters".into(),
+            max_receive_count: 3,
+            hidden: chrono::Duration::seconds(2),
+            pass: Box::new(|by| Box::pin(tokio::time::sleep(by.to_std().unwrap_or_default()))),
+        }
+    })
+    .await;
+}
+
+async fn secrets(emulator: &Emulator) {
+    let sdk = sdk(emulator);
+    let arn = secret(&sdk, &unique("webhook"), "https://hooks.slack.com/one\n").await;
+    let kept = CachedSecret::new(sdk.secrets(), &arn, Duration::from_secs(3_600));
+    let fresh = CachedSecret::new(sdk.secrets(), &arn, Duration::ZERO);
+    assert_eq!(kept.text().await.unwrap(), "https://hooks.slack.com/one");
+    let put = sdk.secrets().put_secret_value().secret_id(&arn);
+    put.secret_string("https://hooks.slack.com/two")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(kept.text().await.unwrap(), "https://hooks.slack.com/one");
+    assert_eq!(fresh.text().await.unwrap(), "https://hooks.slack.com/two");
+    // Invariant 4.
+    assert!(!format!("{kept:?}").contains("hooks"));
+    let none = CachedSecret::new(sdk.secrets(), "arn:aws:none", Duration::ZERO);
+    assert!(
+        none.text()
+            .await
+            .unwrap_err()
+            .to_string()
+            .contains("arn:aws:none")
+    );
+}

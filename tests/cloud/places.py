@@ -1,6 +1,7 @@
 """Where things are: the repository, what the tests make below target/, and the tools that they need."""
 
 import glob
+import importlib
 import os
 import pathlib
 import shutil
@@ -32,6 +33,13 @@ def environment_of(requirements, program):
             raise Skip(f"the virtual environment of {requirements} cannot be made: {last(made.stderr)}")
         stamp.write_text(text)
     return place / "bin" / program
+
+
+def import_boto3():
+    """boto3, of the emulator's virtual environment."""
+    program = environment_of("requirements.txt", "python")
+    sys.path.extend(glob.glob(str(program.parents[1] / "lib" / "python3*" / "site-packages")))
+    return importlib.import_module("boto3")
 
 
 def terraform():

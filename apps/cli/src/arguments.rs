@@ -46,6 +46,8 @@ pub enum Command {
     Audit(AuditArguments),
     /// What failed, and doing it again
     Failures(FailuresArguments),
+    /// Send what lies in a bucket already through a deployment on AWS
+    Backfill(BackfillArguments),
     /// Branches: one folder each
     Branch {
         /// What to do with branches.
@@ -105,6 +107,52 @@ pub struct ServeArguments {
     /// State, configuration and form of the output.
     #[command(flatten)]
     pub place: Place,
+}
+
+/// `safelight backfill`.
+#[derive(Debug, Args)]
+pub struct BackfillArguments {
+    /// Where they lie
+    #[arg(value_name = "s3://BUCKET/PREFIX")]
+    pub source: String,
+    /// Images a second that are queued, at most
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub rate: u32,
+    /// Say what would be queued, and queue nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Go on where a backfill of the same address broke off
+    #[arg(long)]
+    pub resume: bool,
+    /// Also what the record has an execution of
+    #[arg(long)]
+    pub again: bool,
+    /// State, configuration and form of the output.
+    #[command(flatten)]
+    pub place: Place,
+}
+
+/// What `backfill --json` prints. Its schema is under test in every build.
+#[cfg(any(feature = "aws", test))]
+#[cfg_attr(not(feature = "aws"), allow(dead_code))]
+#[derive(Debug, Default, serde::Serialize, schemars::JsonSchema)]
+pub struct Backfilled {
+    /// The bucket.
+    pub bucket: String,
+    /// The prefix.
+    pub prefix: String,
+    /// Objects that were looked at.
+    pub objects: u64,
+    /// Queued; with `dry_run`, would be.
+    pub queued: u64,
+    /// Bytes of these.
+    pub bytes: u64,
+    /// The record has an execution of their content.
+    pub unchanged: u64,
+    /// Marks of folders, and what the product wrote.
+    pub skipped: u64,
+    /// Whether nothing was queued because that was asked for.
+    pub dry_run: bool,
 }
 
 /// `safelight history`.

@@ -65,9 +65,36 @@ pub struct Config {
     pub alarm_new: AlarmConfig,
     /// `safelight serve`.
     pub serve: ServeConfig,
+    /// A deployment on AWS that `history`, `audit`, `failures`, `backfill` and `doctor` work on, in
+    /// place of the state folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub aws: Option<AwsConfig>,
     /// Slack's incoming webhook; only from `SAFELIGHT_SLACK_WEBHOOK`.
     #[serde(skip)]
     pub slack_webhook: Option<Secret>,
+}
+
+/// A deployment on AWS, by what Terraform's outputs say. Region and credentials are the SDKs' own to
+/// find: environment, profile.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AwsConfig {
+    /// Name of the record's table.
+    pub table: String,
+    /// Bucket of the results.
+    pub results_bucket: String,
+    /// Bucket of the images, so that an image can be called by its key.
+    #[serde(default)]
+    pub images_bucket: Option<String>,
+    /// URL of the queue of notifications.
+    pub ingest_queue_url: String,
+    /// URL of the queue of dead letters.
+    pub dead_letter_queue_url: String,
+    /// ARN of the state machine.
+    pub state_machine_arn: String,
+    /// Days after which what a command writes expires, as the functions' `SAFELIGHT_RETENTION_DAYS`.
+    #[serde(default)]
+    pub retention_days: Option<u32>,
 }
 
 /// When an alarm goes off, in CloudWatch's words.
@@ -173,6 +200,7 @@ impl Default for Config {
             alarm_depth: AlarmConfig::default(),
             alarm_new: AlarmConfig::default(),
             serve: ServeConfig::default(),
+            aws: None,
             slack_webhook: None,
         }
     }
@@ -239,6 +267,12 @@ impl Config {
                 "docs/configuration.md lists every key and its range",
             ))
         };
+        if self.aws.is_some() && !cfg!(feature = "aws") {
+            return Err(with_next_step(
+                "[aws] is set, and this build has no adapters of AWS",
+                "build with `--features aws`, or leave the section out",
+            ));
+        }
         if self.max_executions == 0 || self.max_executions > 10_000 {
             return bad("max_executions", "must be within 1 to 10000");
         }
@@ -333,6 +367,26 @@ mod tests {
         ] {
             assert!(load(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_deployment_is_named_whole_and_needs_a_build_that_reaches_it() {
+        let whole = "[aws]\ntable = \"t\"\nresults_bucket = \"r\"\ningest_queue_url = \"i\"\n\
+                     dead_letter_queue_url = \"d\"\nstate_machine_arn = \"s\"\n";
+        let loaded = load(whole);
+        if cfg!(feature = "aws") {
+            assert_eq!(loaded.unwrap().aws.unwrap().table, "t");
+        } else {
+            let error = crate::failure::render(&loaded.unwrap_err());
+            assert!(error.contains("--features aws"), "{error}");
+        }
+        for part in ["table", "state_machine_arn"] {
+            let lines = whole.lines().filter(|line| !line.starts_with(part));
+            let text: Vec<&str> = lines.collect();
+            let error = crate::failure::render(&load(&text.join("\n")).unwrap_err());
+            assert!(error.contains(part), "{error}");
+        }
+        assert!(load(&format!("{whole}tabel = \"t\"\n")).is_err());
     }
 
     #[test]

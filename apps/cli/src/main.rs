@@ -6,6 +6,8 @@
 
 mod arguments;
 mod branches;
+#[cfg(feature = "aws")]
+mod cloud;
 mod commands;
 mod config;
 mod dead_letters;
@@ -35,7 +37,9 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
 
-use crate::arguments::{Arguments, AuditCommand, Command, FailuresCommand, Place};
+use crate::arguments::{
+    Arguments, AuditCommand, BackfillArguments, Command, FailuresCommand, Place,
+};
 use crate::config::Config;
 use crate::exit::Exit;
 
@@ -129,6 +133,10 @@ fn run(command: Command) -> anyhow::Result<Exit> {
                 commands::failures::run(&arguments.command, &config),
             )
         }
+        Command::Backfill(arguments) => {
+            let config = load(&arguments.place, None)?;
+            backfill(&arguments, &config)
+        }
         Command::Branch { command } => commands::branch::run(command),
         Command::Workflow { command } => commands::workflow::run(command),
         // It says itself what it finds wrong with the state.
@@ -144,6 +152,22 @@ fn run(command: Command) -> anyhow::Result<Exit> {
         }
         Command::Worker { .. } => unreachable!("handled above"),
     }
+}
+
+#[cfg(feature = "aws")]
+fn backfill(arguments: &BackfillArguments, config: &Config) -> anyhow::Result<Exit> {
+    block_on(
+        &config.state_dir,
+        commands::backfill::run(arguments, config),
+    )
+}
+
+#[cfg(not(feature = "aws"))]
+fn backfill(_: &BackfillArguments, _: &Config) -> anyhow::Result<Exit> {
+    Err(failure::with_next_step(
+        "this build has no adapters of AWS",
+        "build with `--features aws`",
+    ))
 }
 
 fn load(place: &Place, out: Option<&std::path::PathBuf>) -> anyhow::Result<Config> {

@@ -18,8 +18,17 @@ use crate::ingest::Bucket;
 /// Executions of one image that are looked at.
 const EXECUTIONS: u32 = 200;
 
-/// The state, read only.
-pub struct Reader {
+/// The state, read only: this machine's, or a deployment's.
+pub struct Reader(Place);
+
+enum Place {
+    Local(Box<Local>),
+    #[cfg(feature = "aws")]
+    Cloud(Box<crate::cloud::Cloud>),
+}
+
+/// The state of this machine.
+struct Local {
     database: Database,
     record: SqliteRecord,
     queue: SqliteQueue,
@@ -28,7 +37,99 @@ pub struct Reader {
 
 impl Reader {
     /// Opens the state of a configuration.
-    pub fn open(config: &Config) -> anyhow::Result<Self> {
+    #[cfg_attr(
+        not(feature = "aws"),
+        expect(clippy::unused_async, reason = "a deployment waits")
+    )]
+    pub async fn open(config: &Config) -> anyhow::Result<Self> {
+        #[cfg(feature = "aws")]
+        if let Some(aws) = &config.aws {
+            let cloud = crate::cloud::Cloud::open(aws).await;
+            return Ok(Self(Place::Cloud(Box::new(cloud))));
+        }
+        Ok(Self(Place::Local(Box::new(Local::open(config)?))))
+    }
+
+    /// The record.
+    pub fn record(&self) -> &dyn Record {
+        match &self.0 {
+            Place::Local(local) => &local.record,
+            #[cfg(feature = "aws")]
+            Place::Cloud(cloud) => cloud.record(),
+        }
+    }
+
+    /// Every message of a queue, oldest first, without receiving it.
+    pub async fn browse(&self, queue: &str) -> anyhow::Result<Vec<Browsed>> {
+        match &self.0 {
+            Place::Local(local) => local.browse(queue).await,
+            #[cfg(feature = "aws")]
+            Place::Cloud(cloud) => cloud.browse(queue).await,
+        }
+    }
+
+    /// The executions that a person means, newest first: an execution's name, or an image by its path,
+    /// its key, or `bucket/key`.
+    pub async fn executions_of(&self, subject: &str) -> anyhow::Result<Vec<String>> {
+        let record = self.record();
+        if record.header(subject).await?.is_some() {
+            return Ok(vec![subject.to_owned()]);
+        }
+        let images = match &self.0 {
+            Place::Local(local) => local.images_called(subject).await?,
+            #[cfg(feature = "aws")]
+            Place::Cloud(cloud) => cloud.images_called(subject),
+        };
+        let mut found = Vec::new();
+        for (bucket, image_key) in images {
+            let index = key::image_index(&bucket, &image_key);
+            let page = record.find(&index, true, EXECUTIONS, None).await?;
+            found.extend(
+                page.items
+                    .into_iter()
+                    .map(|item| (item.pointer.g1sk, item.execution)),
+            );
+        }
+        if found.is_empty() {
+            return Err(with_next_step(
+                format!("nothing is recorded of '{subject}'"),
+                "give the image as it was processed (its path, or bucket/key), or an execution's name",
+            ));
+        }
+        found.sort();
+        found.dedup();
+        Ok(found
+            .into_iter()
+            .rev()
+            .map(|(_, execution)| execution)
+            .collect())
+    }
+
+    /// Every execution that the engine has, and whether its end is in the record by now.
+    pub async fn engine_executions(&self) -> anyhow::Result<BTreeMap<String, bool>> {
+        match &self.0 {
+            Place::Local(local) => local.engine_executions().await,
+            #[cfg(feature = "aws")]
+            Place::Cloud(cloud) => cloud.executions().await,
+        }
+    }
+
+    /// An archived object; none if it is not there.
+    #[cfg_attr(
+        not(feature = "aws"),
+        expect(clippy::unused_async, reason = "a deployment waits")
+    )]
+    pub async fn object(&self, object: &ObjectRef) -> anyhow::Result<Option<Vec<u8>>> {
+        match &self.0 {
+            Place::Local(local) => local.object(object),
+            #[cfg(feature = "aws")]
+            Place::Cloud(cloud) => cloud.object(object).await,
+        }
+    }
+}
+
+impl Local {
+    fn open(config: &Config) -> anyhow::Result<Self> {
         let file = config.state_dir.join(DATABASE);
         if !file.exists() {
             return Err(with_next_step(
@@ -50,52 +151,8 @@ impl Reader {
         })
     }
 
-    /// The record.
-    pub fn record(&self) -> &dyn Record {
-        &self.record
-    }
-
-    /// Every message of a queue, oldest first, without receiving it.
-    pub async fn browse(&self, queue: &str) -> anyhow::Result<Vec<Browsed>> {
+    async fn browse(&self, queue: &str) -> anyhow::Result<Vec<Browsed>> {
         Ok(self.queue.browse(queue, u32::MAX).await?)
-    }
-
-    /// The executions that a person means, newest first: an execution's name, or an image by its path,
-    /// its key, or `bucket/key`.
-    pub async fn executions_of(&self, subject: &str) -> anyhow::Result<Vec<String>> {
-        if self.record.header(subject).await?.is_some() {
-            return Ok(vec![subject.to_owned()]);
-        }
-        let mut found = Vec::new();
-        for (bucket, image_key) in self.images_called(subject).await? {
-            let page = self
-                .record
-                .find(
-                    &key::image_index(&bucket, &image_key),
-                    true,
-                    EXECUTIONS,
-                    None,
-                )
-                .await?;
-            found.extend(
-                page.items
-                    .into_iter()
-                    .map(|item| (item.pointer.g1sk, item.execution)),
-            );
-        }
-        if found.is_empty() {
-            return Err(with_next_step(
-                format!("nothing is recorded of '{subject}'"),
-                "give the image as it was processed (its path, or bucket/key), or an execution's name",
-            ));
-        }
-        found.sort();
-        found.dedup();
-        Ok(found
-            .into_iter()
-            .rev()
-            .map(|(_, execution)| execution)
-            .collect())
     }
 
     /// Every bucket and key that a text may mean.
@@ -135,7 +192,7 @@ impl Reader {
 
     /// Every execution that the engine has, and whether its end is in the record by now: whether it
     /// has ended, and the record's queue has no word of it left.
-    pub async fn engine_executions(&self) -> anyhow::Result<BTreeMap<String, bool>> {
+    async fn engine_executions(&self) -> anyhow::Result<BTreeMap<String, bool>> {
         // The statuses first: what ends after them still counts as open.
         let statuses = safelight_engine::execution_statuses(&self.database).await?;
         let waiting: BTreeSet<String> = self
@@ -151,8 +208,7 @@ impl Reader {
         Ok(closed.collect())
     }
 
-    /// An archived object; none if it is not there.
-    pub fn object(&self, object: &ObjectRef) -> anyhow::Result<Option<Vec<u8>>> {
+    fn object(&self, object: &ObjectRef) -> anyhow::Result<Option<Vec<u8>>> {
         match std::fs::read(self.state.join("objects").join(&object.key)) {
             Ok(body) => Ok(Some(body)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),

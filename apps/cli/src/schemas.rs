@@ -4,9 +4,11 @@ use std::path::PathBuf;
 
 use schemars::{JsonSchema, schema_for};
 
+use crate::arguments::Backfilled;
 use crate::commands::audit::Verification;
 use crate::commands::branch::list::ListedBranch;
 use crate::commands::branch::sync::Synced;
+use crate::commands::cost::Cost;
 use crate::commands::doctor::Check;
 use crate::commands::explain::Explanation;
 use crate::commands::history::HistoryDocument;
@@ -37,9 +39,11 @@ fn the_schemas_are_current() {
     current::<Verification>("audit-verify");
     current::<Failure>("failures");
     current::<Check>("doctor");
+    current::<Backfilled>("backfill");
     current::<Synced>("branch-sync");
     current::<ListedBranch>("branch-list");
     current::<Explanation>("branch-explain");
+    current::<Cost>("workflow-cost");
     current::<Validation>("workflow-validate");
     current::<GraphState>("workflow-graph");
 }

@@ -66,7 +66,7 @@ fn unreadable(error: &anyhow::Error, config: &Config) -> Verification {
 }
 
 async fn verify(config: &Config, subjects: &[String]) -> anyhow::Result<Verification> {
-    let reader = &Reader::open(config)?;
+    let reader = &Reader::open(config).await?;
     let mut result = Verification::default();
     let engine = reader.engine_executions().await?;
     let closed = |execution: &str| engine.get(execution).copied().unwrap_or(false);
@@ -122,7 +122,7 @@ async fn verify_execution(
         let EventData::HistoryArchived { archive, .. } = &event.data else {
             continue;
         };
-        if let Some((kind, message)) = verify_archive(reader, archive)? {
+        if let Some((kind, message)) = verify_archive(reader, archive).await? {
             result.damage.push(Damage {
                 execution: execution.to_owned(),
                 item: item.clone(),
@@ -134,11 +134,11 @@ async fn verify_execution(
     Ok(())
 }
 
-fn verify_archive(
+async fn verify_archive(
     reader: &Reader,
     archive: &ObjectRef,
 ) -> anyhow::Result<Option<(DamageKind, String)>> {
-    let Some(body) = reader.object(archive)? else {
+    let Some(body) = reader.object(archive).await? else {
         return Ok(Some((
             DamageKind::Absent,
             format!("the archived history {} is not there", archive.key),

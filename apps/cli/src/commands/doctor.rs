@@ -49,6 +49,11 @@ pub async fn run(place: &Place) -> anyhow::Result<Exit> {
                 config.state_dir.clone_from(folder);
             }
             checks.push(configuration(place));
+            #[cfg(feature = "aws")]
+            if let Some(aws) = &config.aws {
+                checks.extend(deployment(aws).await);
+                return finish(&checks, place);
+            }
             checks.push(folder("results", &config.out, "--out DIR"));
             checks.push(folder("state", &config.state_dir, "--state-dir DIR"));
             checks.push(record(&config).await);
@@ -65,7 +70,11 @@ pub async fn run(place: &Place) -> anyhow::Result<Exit> {
             mend: failure::next_step_of(&error).map(str::to_owned),
         }),
     }
-    print(&checks, place.json)?;
+    finish(&checks, place)
+}
+
+fn finish(checks: &[Check], place: &Place) -> anyhow::Result<Exit> {
+    print(checks, place.json)?;
     let broken = checks.iter().any(|check| check.verdict == Verdict::Broken);
     Ok(if broken { Exit::Error } else { Exit::Fine })
 }
@@ -102,6 +111,22 @@ fn check(what: &str, verdict: Verdict, found: impl Into<String>, mend: Option<&s
         found: found.into(),
         mend: mend.map(str::to_owned),
     }
+}
+
+/// What the deployment's parts answer.
+#[cfg(feature = "aws")]
+async fn deployment(aws: &config::AwsConfig) -> Vec<Check> {
+    let probed = crate::cloud::Cloud::open(aws).await.probe().await;
+    let checks = probed.into_iter().map(|(what, answer)| match answer {
+        Ok(found) => check(what, Verdict::Fine, found, None),
+        Err(error) => check(
+            what,
+            Verdict::Broken,
+            error,
+            Some("compare [aws] with `terraform output`; look at AWS_PROFILE and AWS_REGION"),
+        ),
+    });
+    checks.collect()
 }
 
 fn configuration(place: &Place) -> Check {
@@ -166,7 +191,7 @@ async fn record(config: &Config) -> Check {
         );
     }
     let read = async {
-        let reader = Reader::open(config)?;
+        let reader = Reader::open(config).await?;
         let executions = reader.engine_executions().await?.len();
         let failures = reader.browse(crate::host::DEAD_LETTERS).await?.len();
         anyhow::Ok((executions, failures))

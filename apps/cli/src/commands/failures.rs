@@ -170,7 +170,7 @@ fn print_letter(letter: &DeadLetter) {
 /// The failures that a selection means, oldest first.
 async fn select(selection: &Selection, config: &Config) -> anyhow::Result<Vec<Failure>> {
     let executions = executions_of(selection.image.as_deref(), config).await;
-    let reader = Reader::open(config)?;
+    let reader = Reader::open(config).await?;
     let messages = reader.browse(DEAD_LETTERS).await?;
     let mut chosen = Vec::new();
     for mut failure in dead_letters::read(reader.record(), messages, None)
@@ -226,7 +226,7 @@ async fn take_away(access: &Access, messages: &[String]) -> anyhow::Result<()> {
 }
 
 async fn executions_of(image: Option<&str>, config: &Config) -> BTreeSet<String> {
-    let (Some(image), Ok(reader)) = (image, Reader::open(config)) else {
+    let (Some(image), Ok(reader)) = (image, Reader::open(config).await) else {
         return BTreeSet::new();
     };
     reader
@@ -305,7 +305,8 @@ async fn redrive(
         }
     }
     let Some(mut follower) = follower else {
-        eprintln!("queued; the running host does them");
+        eprintln!("queued; {}", access.who_does_it());
+        access.close().await?;
         return Ok(Exit::Fine);
     };
     let results = config.out.display().to_string();

@@ -27,7 +27,7 @@ pub struct HistoryDocument {
 
 /// Runs the command.
 pub async fn run(arguments: &HistoryArguments, config: &Config) -> anyhow::Result<Exit> {
-    let reader = Reader::open(config)?;
+    let reader = Reader::open(config).await?;
     let mut executions = reader.executions_of(&arguments.subject).await?;
     if !arguments.all {
         executions.truncate(1);

@@ -1,7 +1,10 @@
 //! One file a command.
 
 pub mod audit;
+#[cfg(feature = "aws")]
+pub mod backfill;
 pub mod branch;
+pub mod cost;
 pub mod doctor;
 pub mod explain;
 pub mod failures;

@@ -1,19 +1,21 @@
 //! `safelight workflow`: the definition that images run through.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::{Subcommand, ValueEnum};
 use safelight_asl::lint;
 use safelight_compose::{IMAGE_ASL, compose, definition_hash, folder, graph, render, sync};
-use safelight_schema::error_name;
+use safelight_schema::{Manifest, error_name};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::commands::branch::Repository;
+use crate::commands::cost::{self, Cost, Prices};
 use crate::exit::Exit;
-use crate::failure::OrNextStep as _;
+use crate::failure::{OrNextStep as _, usage};
 use crate::terminal;
 
 /// The workflow commands.
@@ -21,6 +23,9 @@ use crate::terminal;
 pub enum WorkflowCommand {
     /// Print the definition: trunk and branches composed
     Render {
+        /// JSON object of function names and the ARNs of their published versions, to deploy it with
+        #[arg(long, value_name = "FILE")]
+        arns: Option<PathBuf>,
         /// The repository.
         #[command(flatten)]
         repository: Repository,
@@ -29,6 +34,24 @@ pub enum WorkflowCommand {
     Validate {
         /// Definition [default: the composed one]
         file: Option<PathBuf>,
+        /// The repository.
+        #[command(flatten)]
+        repository: Repository,
+        /// Data as JSON on standard output
+        #[arg(long)]
+        json: bool,
+    },
+    /// What images cost on AWS, item by item
+    Cost {
+        /// Images
+        #[arg(long, default_value_t = 1_000_000)]
+        images: u64,
+        /// Branches that every image goes to [default: all]
+        #[arg(long, value_delimiter = ',', value_name = "BRANCH")]
+        branches: Option<Vec<String>>,
+        /// Prices and what is assumed, in the form of workflows/prices.json [default: that one]
+        #[arg(long, value_name = "FILE")]
+        prices: Option<PathBuf>,
         /// The repository.
         #[command(flatten)]
         repository: Repository,
@@ -128,8 +151,24 @@ pub struct Found {
 /// Runs the command.
 pub fn run(command: WorkflowCommand) -> anyhow::Result<Exit> {
     match command {
-        WorkflowCommand::Render { repository } => {
-            print!("{}", definition(&repository)?);
+        WorkflowCommand::Render { arns, repository } => {
+            let definition = definition(&repository)?;
+            match arns {
+                Some(file) => print!("{}", with_arns(&definition, &file)?),
+                None => print!("{definition}"),
+            }
+            Ok(Exit::Fine)
+        }
+        WorkflowCommand::Cost {
+            images,
+            branches,
+            prices,
+            repository,
+            json,
+        } => {
+            let branches = branches.as_deref();
+            let computed = costs(images, branches, prices.as_deref(), &repository)?;
+            cost::print(&computed, json)?;
             Ok(Exit::Fine)
         }
         WorkflowCommand::Validate {
@@ -176,6 +215,51 @@ pub fn run(command: WorkflowCommand) -> anyhow::Result<Exit> {
             Ok(Exit::Fine)
         }
     }
+}
+
+fn costs(
+    images: u64,
+    wanted: Option<&[String]>,
+    prices: Option<&Path>,
+    repository: &Repository,
+) -> anyhow::Result<Cost> {
+    let manifests: Vec<Manifest> = match repository.find()? {
+        Some(root) => safelight_compose::BranchFolder::read_all(&root.join(folder::BRANCHES))
+            .or_next_step("the branches cannot be read", "mend what is named")?
+            .into_iter()
+            .map(|folder| folder.manifest)
+            .collect(),
+        None => safelight_functions::manifests()?,
+    };
+    let names: Vec<&str> = manifests.iter().map(|it| it.name.as_str()).collect();
+    let unknown = |name: &&String| !names.contains(&name.as_str());
+    if let Some(name) = wanted.into_iter().flatten().find(unknown) {
+        return Err(usage(
+            format!("there is no branch '{name}'"),
+            format!("there are {}", names.join(", ")),
+        ));
+    }
+    let chosen: Vec<&Manifest> = manifests
+        .iter()
+        .filter(|it| wanted.is_none_or(|wanted| wanted.contains(&it.name)))
+        .collect();
+    let definition = serde_json::from_str(&definition(repository)?)?;
+    cost::cost(&definition, &chosen, &Prices::read(prices)?, images)
+}
+
+/// The definition with the ARN of a published version in place of each function's name.
+fn with_arns(definition: &str, file: &Path) -> anyhow::Result<String> {
+    let next =
+        "give an object such as {\"validate\": \"arn:aws:lambda:…:function:safelight-validate:7\"}";
+    let text = std::fs::read_to_string(file)
+        .or_next_step(&format!("{} cannot be read", file.display()), next)?;
+    let arns: BTreeMap<String, String> = serde_json::from_str(&text)
+        .or_next_step(&format!("{} names no functions", file.display()), next)?;
+    let definition: Value =
+        serde_json::from_str(definition).context("the definition is not JSON")?;
+    let deployed = safelight_compose::with_arns(definition, &arns)
+        .or_next_step("the definition cannot be deployed", next)?;
+    Ok(render(&deployed))
 }
 
 /// The definition of the repository; outside of one, that of this binary.

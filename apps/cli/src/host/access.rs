@@ -14,11 +14,19 @@ pub enum Access {
     Running(Arc<HostClient>),
     /// This process owns it.
     Own(Box<Host>),
+    /// A deployment on AWS.
+    #[cfg(feature = "aws")]
+    Cloud(Box<crate::cloud::Cloud>),
 }
 
 impl Access {
     /// Reaches the state of a configuration; becomes its owner if nobody is.
     pub async fn open(config: &Config) -> anyhow::Result<Self> {
+        #[cfg(feature = "aws")]
+        if let Some(aws) = &config.aws {
+            let cloud = crate::cloud::Cloud::open(aws).await;
+            return Ok(Self::Cloud(Box::new(cloud)));
+        }
         match Host::start(config, Role::Batch, Vec::new()).await {
             Ok(host) => Ok(Self::Own(Box::new(host))),
             Err(error) => match error.downcast_ref() {
@@ -37,8 +45,19 @@ impl Access {
     /// The host, if it is ours.
     pub fn host(&self) -> Option<&Host> {
         match self {
-            Self::Running(_) => None,
             Self::Own(host) => Some(host),
+            Self::Running(_) => None,
+            #[cfg(feature = "aws")]
+            Self::Cloud(_) => None,
+        }
+    }
+
+    /// Who takes what is queued, if the host is not ours.
+    pub const fn who_does_it(&self) -> &'static str {
+        match self {
+            Self::Own(_) | Self::Running(_) => "the running host does them",
+            #[cfg(feature = "aws")]
+            Self::Cloud(_) => "the deployment does them",
         }
     }
 
@@ -47,6 +66,8 @@ impl Access {
         match self {
             Self::Running(client) => client.as_ref(),
             Self::Own(host) => &host.record,
+            #[cfg(feature = "aws")]
+            Self::Cloud(cloud) => cloud.record(),
         }
     }
 
@@ -55,6 +76,8 @@ impl Access {
         match self {
             Self::Running(client) => client.as_ref(),
             Self::Own(host) => &host.queue,
+            #[cfg(feature = "aws")]
+            Self::Cloud(cloud) => cloud.queue(),
         }
     }
 
@@ -63,17 +86,26 @@ impl Access {
         match self {
             Self::Running(client) => client.delete_by_id(queue, id).await?,
             Self::Own(host) => host.queue.delete_by_id(queue, id).await?,
+            #[cfg(feature = "aws")]
+            Self::Cloud(cloud) => {
+                cloud.take_away(queue, id).await?;
+                true
+            }
         };
         Ok(())
     }
 
     /// Closes what was opened.
     pub async fn close(self) -> anyhow::Result<()> {
-        if let Self::Own(host) = self {
-            let settled = host.settle().await;
-            host.shutdown().await;
-            settled?;
+        match self {
+            Self::Own(host) => {
+                let settled = host.settle().await;
+                host.shutdown().await;
+                settled
+            }
+            Self::Running(_) => Ok(()),
+            #[cfg(feature = "aws")]
+            Self::Cloud(cloud) => cloud.release().await,
         }
-        Ok(())
     }
 }

@@ -1,0 +1,223 @@
+//! A deployment on AWS, as the commands see it: the same record, queues and objects behind other adapters.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::{Duration, Utc};
+use safelight_aws::{DynamoRecord, S3Objects, Sdk, SqsQueues};
+use safelight_kit::sfn::Workflow;
+use safelight_local::Browsed;
+use safelight_ports::queue::MAX_BATCH;
+use safelight_ports::{Message, Objects as _, ObjectsError, Queue, Record};
+use safelight_schema::{ImageRef, ObjectRef};
+use tokio::sync::Mutex;
+
+use crate::config::AwsConfig;
+use crate::failure::with_next_step;
+use crate::host::{DEAD_LETTERS, INGEST};
+
+/// How long messages are hidden while a command looks at them.
+const HIDDEN: Duration = Duration::minutes(2);
+
+/// A queue answers from some of its servers: so many empty answers in a row mean that it is empty.
+const EMPTY_ANSWERS: u32 = 3;
+
+/// How long after its end an execution must be in the record: by then the sweep has looked.
+const CLOSED_AFTER: Duration = Duration::minutes(30);
+
+/// Largest archived object that is read, bytes.
+const MAX_OBJECT: u64 = 256 << 20;
+
+/// A deployment.
+pub struct Cloud {
+    record: DynamoRecord,
+    objects: Arc<S3Objects>,
+    queue: SqsQueues,
+    workflow: Workflow,
+    images_bucket: Option<String>,
+    /// Receipts by queue and message id, of messages that are to be taken away.
+    held: Mutex<BTreeMap<(String, String), String>>,
+}
+
+impl Cloud {
+    /// The deployment that the configuration names. Nothing is called.
+    pub async fn open(config: &AwsConfig) -> Self {
+        let sdk = Sdk::of_machine().await;
+        let objects = Arc::new(S3Objects::new(sdk.s3(), &config.results_bucket));
+        let urls = [
+            (INGEST.to_owned(), config.ingest_queue_url.clone()),
+            (
+                DEAD_LETTERS.to_owned(),
+                config.dead_letter_queue_url.clone(),
+            ),
+        ];
+        Self {
+            record: DynamoRecord::new(sdk.dynamodb(), &config.table, Arc::clone(&objects) as _)
+                .with_retention_days(config.retention_days),
+            queue: SqsQueues::new(sdk.sqs(), urls),
+            workflow: Workflow::new(sdk.step_functions(), &config.state_machine_arn),
+            images_bucket: config.images_bucket.clone(),
+            objects,
+            held: Mutex::default(),
+        }
+    }
+
+    /// The record.
+    pub const fn record(&self) -> &DynamoRecord {
+        &self.record
+    }
+
+    /// The queues.
+    pub const fn queue(&self) -> &SqsQueues {
+        &self.queue
+    }
+
+    /// The objects.
+    pub fn objects(&self) -> &S3Objects {
+        &self.objects
+    }
+
+    /// Bucket and key of everything that a text may mean: `s3://bucket/key`, `bucket/key`, or a key of
+    /// the bucket of the images.
+    pub fn images_called(&self, subject: &str) -> Vec<(String, String)> {
+        let whole = subject.strip_prefix("s3://").unwrap_or(subject);
+        let named = whole.split_once('/');
+        let named = named.map(|(bucket, key)| (bucket.to_owned(), key.to_owned()));
+        let own = self.images_bucket.clone();
+        named
+            .into_iter()
+            .chain(own.map(|bucket| (bucket, subject.to_owned())))
+            .collect()
+    }
+
+    /// Every message of a queue, oldest first. SQS shows no message without handing it out: what is
+    /// seen is made visible again at once, and the dead-letter queue counts no receives.
+    pub async fn browse(&self, queue: &str) -> anyhow::Result<Vec<Browsed>> {
+        let received = self.receive_all(queue).await?;
+        for message in received.values() {
+            self.queue
+                .change_visibility(queue, &message.receipt, Duration::zero())
+                .await?;
+        }
+        let mut seen: Vec<Browsed> = received
+            .into_values()
+            .map(|message| Browsed {
+                id: message.id,
+                body: message.body,
+                receive_count: message.receive_count,
+                sent: message.sent,
+                visible: true,
+            })
+            .collect();
+        seen.sort_by(|a, b| (a.sent, &a.id).cmp(&(b.sent, &b.id)));
+        Ok(seen)
+    }
+
+    async fn receive_all(&self, queue: &str) -> anyhow::Result<BTreeMap<String, Message>> {
+        let mut received = BTreeMap::new();
+        let mut empty = 0;
+        while empty < EMPTY_ANSWERS {
+            let messages = self.queue.receive(queue, MAX_BATCH, HIDDEN).await?;
+            empty = if messages.is_empty() { empty + 1 } else { 0 };
+            received.extend(messages.into_iter().map(|it| (it.id.clone(), it)));
+        }
+        Ok(received)
+    }
+
+    /// Takes a message out of a queue by its id; one that is not there any more is no error.
+    pub async fn take_away(&self, queue: &str, id: &str) -> anyhow::Result<()> {
+        let mut held = self.held.lock().await;
+        let place = (queue.to_owned(), id.to_owned());
+        if !held.contains_key(&place) {
+            // Deleting asks for a receipt, and only receiving gives one.
+            for (id, message) in self.receive_all(queue).await? {
+                held.insert((queue.to_owned(), id), message.receipt);
+            }
+        }
+        if let Some(receipt) = held.remove(&place) {
+            self.queue.delete(queue, &receipt).await?;
+        }
+        Ok(())
+    }
+
+    /// Makes visible again what was received and not taken away.
+    pub async fn release(&self) -> anyhow::Result<()> {
+        for ((queue, _), receipt) in std::mem::take(&mut *self.held.lock().await) {
+            self.queue
+                .change_visibility(&queue, &receipt, Duration::zero())
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Every execution that Step Functions knows, and whether its end must be in the record by now.
+    pub async fn executions(&self) -> anyhow::Result<BTreeMap<String, bool>> {
+        let due = Utc::now() - CLOSED_AFTER;
+        let listed = self.workflow.executions().await.map_err(|error| {
+            with_next_step(
+                error.cause().to_owned(),
+                "run `safelight doctor`; the role needs states:ListExecutions",
+            )
+        })?;
+        let closed = |ended: Option<chrono::DateTime<Utc>>| ended.is_some_and(|at| at < due);
+        Ok(listed
+            .into_iter()
+            .map(|execution| (execution.name, closed(execution.ended)))
+            .collect())
+    }
+
+    /// An archived object; none if it is not there.
+    pub async fn object(&self, object: &ObjectRef) -> anyhow::Result<Option<Vec<u8>>> {
+        let image = ImageRef {
+            bucket: self.objects.results_bucket().to_owned(),
+            key: object.key.clone(),
+            version: None,
+            etag: None,
+            sequencer: None,
+            bytes: None,
+        };
+        match self.objects.read(&image, MAX_OBJECT).await {
+            Ok(body) => Ok(Some(body)),
+            Err(ObjectsError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// What `doctor` asks, by name: whether it answers, and what it says.
+    pub async fn probe(&self) -> Vec<(&'static str, Result<String, String>)> {
+        let table = self.record.summary("doctor").await;
+        let bucket = self.objects.results_bucket();
+        let results = self.objects.head(bucket, "doctor").await;
+        let letters = self.queue.depth(DEAD_LETTERS).await;
+        let ingest = self.queue.depth(INGEST).await;
+        let definition = self.workflow.definition().await;
+        let depth = |depth: safelight_ports::Depth| {
+            format!("{} waiting, {} in work", depth.visible, depth.not_visible)
+        };
+        vec![
+            (
+                "record",
+                table
+                    .map(|_| "the table answers".into())
+                    .map_err(|e| e.to_string()),
+            ),
+            (
+                "results",
+                results
+                    .map(|_| format!("{bucket} answers"))
+                    .map_err(|error| error.to_string()),
+            ),
+            ("ingest", ingest.map(depth).map_err(|e| e.to_string())),
+            (
+                "dead letters",
+                letters.map(depth).map_err(|e| e.to_string()),
+            ),
+            (
+                "workflow",
+                definition
+                    .map(|_| self.workflow.state_machine_arn().to_owned())
+                    .map_err(|error| error.cause().to_owned()),
+            ),
+        ]
+    }
+}

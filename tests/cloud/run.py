@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The pipeline on AWS, without an account: `run.py` runs every part, `run.py checks` one.
+"""The pipeline on AWS, without an account: `run.py` runs the checks, `run.py pipeline` all of
+it with real packages, `run.py compare` measures a function beside the same in Python.
 
 A part that this machine cannot run is named as skipped. Needs Python 3.10 or newer; terraform and its provider for
 most of it; makes what else it needs below target/cloud.
@@ -8,9 +9,14 @@ most of it; makes what else it needs below target/cloud.
 import sys
 
 import checks
+import compare
+import pipeline
 from report import Report
 
-PARTS = {"checks": checks.run}
+PARTS = {"checks": checks.run, "pipeline": pipeline.run, "compare": compare.run}
+
+# What is run where none is named: packages take a quarter of an hour to build, and a comparison wants a quiet machine.
+USUAL = ["checks"]
 
 
 def main(arguments):
@@ -18,7 +24,7 @@ def main(arguments):
     if unknown:
         sys.exit(f"there is no part {unknown[0]}: {', '.join(PARTS)}")
     report = Report()
-    for name in arguments or PARTS:
+    for name in arguments or USUAL:
         PARTS[name](report)
     return report.close()
 

@@ -13,8 +13,9 @@ use safelight_schema::{ImageRef, ObjectRef};
 use tokio::sync::Mutex;
 
 use crate::config::AwsConfig;
+use crate::dead_letters;
 use crate::failure::with_next_step;
-use crate::host::{DEAD_LETTERS, INGEST};
+use crate::host::{DEAD_LETTERS, INGEST, close};
 
 /// How long messages are hidden while a command looks at them.
 const HIDDEN: Duration = Duration::minutes(2);
@@ -122,6 +123,22 @@ impl Cloud {
             received.extend(messages.into_iter().map(|it| (it.id.clone(), it)));
         }
         Ok(received)
+    }
+
+    /// Takes out of the dead-letter queue what a later run stands for, and writes that into the record.
+    /// On one machine the host does so by itself; here it is done by the commands that change the queue.
+    pub async fn close_obsolete(&self) -> anyhow::Result<()> {
+        let messages = self.browse(DEAD_LETTERS).await?;
+        for letter in dead_letters::read(&self.record, messages, None)
+            .await?
+            .obsolete
+        {
+            close(&self.record, &letter).await?;
+            for message in &letter.messages {
+                self.take_away(DEAD_LETTERS, message).await?;
+            }
+        }
+        self.release().await
     }
 
     /// Takes a message out of a queue by its id; one that is not there any more is no error.

@@ -239,6 +239,11 @@ async fn executions_of(image: Option<&str>, config: &Config) -> BTreeSet<String>
 
 /// As [`select`], but refuses to mean everything by accident.
 async fn choose(selection: &Selection, all: bool, config: &Config) -> anyhow::Result<Vec<Failure>> {
+    #[cfg(feature = "aws")]
+    if let Some(aws) = &config.aws {
+        let cloud = crate::cloud::Cloud::open(aws).await;
+        cloud.close_obsolete().await?;
+    }
     if !selection.is_narrowed() && !all {
         return Err(usage(
             "nothing says which failures are meant",

@@ -4,16 +4,31 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use safelight_local::{SqliteQueue, SqliteRecord};
-use safelight_ports::{Queue as _, Record as _};
+use safelight_ports::{Queue as _, Record, RecordError};
 use safelight_schema::EventData;
 use tokio::sync::broadcast;
 
-use crate::dead_letters::{self, ImageKey};
+use crate::dead_letters::{self, ImageKey, Obsolete};
 use crate::host::DEAD_LETTERS;
 use crate::operator::{actor, note};
 
 /// How long `serve` gathers executions that were closed before it looks at the queue.
 const GATHER: Duration = Duration::from_secs(1);
+
+/// Writes into the record that a later run stands for this failure.
+pub async fn close(record: &dyn Record, letter: &Obsolete) -> Result<(), RecordError> {
+    let reason = if letter.failed_again {
+        "the image was processed again, and failed again"
+    } else {
+        "the image was processed again, and succeeded"
+    };
+    let closed = EventData::FailureClosed {
+        by: letter.by.clone(),
+        actor: actor(),
+        reason: reason.into(),
+    };
+    note(record, &letter.execution, &letter.subject, closed).await
+}
 
 /// The record and the queue of a host.
 #[derive(Clone)]
@@ -74,18 +89,8 @@ impl Closing {
         let messages = self.queue.browse(DEAD_LETTERS, u32::MAX).await?;
         let letters = dead_letters::read(&self.record, messages, only).await?;
         for letter in letters.obsolete {
-            let reason = if letter.failed_again {
-                "the image was processed again, and failed again"
-            } else {
-                "the image was processed again, and succeeded"
-            };
-            let closed = EventData::FailureClosed {
-                by: letter.by,
-                actor: actor(),
-                reason: reason.into(),
-            };
             // The record first: a crash in between closes it twice, which changes nothing.
-            note(&self.record, &letter.execution, &letter.subject, closed).await?;
+            close(&self.record, &letter).await?;
             for message in &letter.messages {
                 self.queue.delete_by_id(DEAD_LETTERS, message).await?;
             }

@@ -42,6 +42,8 @@ use tokio::task::JoinSet;
 
 pub use access::Access;
 use closing::Closing;
+#[cfg(feature = "aws")]
+pub use closing::close;
 use command_branch::CommandBranch;
 use event_source::EventSource;
 pub use functions::labels_by_rekognition;

@@ -1,0 +1,538 @@
+"""The pipeline whole, on an emulator: packages as they are deployed, Terraform's modules as they are applied, 200
+images; and the same images on one machine, compared event by event.
+
+Where the emulator differs from AWS, what is done about it stands here, beside the reason; the product never works
+around it.
+"""
+
+import collections
+import http.server
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import threading
+import time
+
+import emulator
+import places
+import proxy
+import walk
+from report import Skip
+
+IMAGES = 200
+PATIENCE = 600
+
+# Samples whose labels, thumbnails and so on take long in a build without optimisation are used once each; these again
+# and again, under keys that are hard to write.
+MANY = ["graphics/badge.png", "graphics/chart.png", "difficult/palette.png", "difficult/one-pixel.gif",
+        "documents/letter.png", "difficult/empty.png"]
+KEYS = ["plain/{n}{e}", "with space/a b {n}{e}", "plus+and%25/{n}+{e}", "한글/사진 {n}{e}", "quote's (1)/{n}&=;:@,{e}",
+        "tilde~star*/{n}!{e}", "dots../{n}..{e}", "emoji 🌄/{n}{e}"]
+
+# Of an event: times and ids, and what is made of them; and the version under which a function was published.
+VOLATILE = {"id", "time", "execution", "hash", "prev", "message_id", "execution_arn", "duration_ms", "bucket", "subject",
+            "function_version"}
+
+
+# What a role allows and no call of this run uses.
+UNSEEN = {
+    ("*", "s3:ListBucket"): "no call: it makes S3 answer 404 for what is not there, instead of 403",
+    ("*", "s3:GetObject"): "of an event over 4 KB that lies in payloads/, or of a bucket without versions",
+    ("*", "s3:PutObject"): "of an event over 4 KB, which goes to payloads/",
+    ("label", "rekognition:DetectLabels"): "the emulator has no Rekognition",
+    ("record", "sqs:SendMessage"): "of an execution that died inside a state, and none did",
+}
+
+# Images that go through while calls are made to fail.
+FAULTY = 60
+
+
+class Slack:
+    """Takes messages as Slack's incoming webhook does."""
+
+    def __init__(self):
+        self.messages = messages = []
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):  # pylint: disable=invalid-name
+                messages.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(b"ok")
+
+            def log_message(self, *_):  # pylint: disable=arguments-differ
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/services/T/B/x"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+
+
+def images():
+    """Keys and files of the 200 images, every difficult sample among them."""
+    root = places.REPOSITORY / "samples"
+    samples = sorted(path.relative_to(root).as_posix() for path in root.rglob("*")
+                     if path.is_file() and path.suffix not in (".json", ".md"))
+    chosen = {name: root / name for name in samples}
+    number = 0
+    while len(chosen) < IMAGES:
+        name = MANY[number % len(MANY)]
+        key = KEYS[number % len(KEYS)].format(n=number, e=pathlib.PurePath(name).suffix)
+        chosen[key] = root / name
+        number += 1
+    return chosen
+
+
+def until(what, condition, patience=PATIENCE):
+    """Waits until a condition holds; answers what it answered."""
+    end = time.monotonic() + patience
+    while True:
+        answer = condition()
+        if answer:
+            return answer
+        if time.monotonic() > end:
+            raise AssertionError(f"{what}: not within {patience} s")
+        time.sleep(0.5)
+
+
+def cargo(*arguments):
+    """Runs cargo in the repository, or says that it cannot."""
+    if not shutil.which("cargo"):
+        raise Skip("there is no cargo on this machine")
+    return places.run(["cargo", *arguments], cwd=places.REPOSITORY)
+
+
+def packages():
+    """Every function's zip, as it is deployed: in the folder that SAFELIGHT_PACKAGES names, or else they are built."""
+    if built := os.environ.get("SAFELIGHT_PACKAGES"):
+        return pathlib.Path(built)
+    said = cargo("run", "--quiet", "--package", "xtask", "--", "package")
+    print("        " + "\n        ".join(said.strip().splitlines()))
+    return places.TARGET / "lambda"
+
+
+def command():
+    """The `safelight` that knows AWS: the one that SAFELIGHT_PROGRAM names, or else it is built."""
+    if built := os.environ.get("SAFELIGHT_PROGRAM"):
+        return pathlib.Path(built)
+    # As a test of the whole workspace, so that what the other tests were built with is used again.
+    cargo("test", "--quiet", "--workspace", "--features", "safelight/aws", "--test", "arrows", "--no-run")
+    return places.TARGET / "debug" / "safelight"
+
+
+def kill(function):
+    """Kills the processes of a function: the emulator's own, by the variable that Lambda sets."""
+    killed = 0
+    for place in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            environment = (place / "environ").read_bytes().split(b"\0")
+            program = os.readlink(place / "exe")
+        except OSError:
+            continue
+        if f"AWS_LAMBDA_FUNCTION_NAME={function}".encode() in environment and str(places.WORK) in program:
+            os.kill(int(place.name), signal.SIGKILL)
+            killed += 1
+    return killed
+
+
+class Deployment:
+    """The environment, applied with real packages to an emulator, and how the tests speak to it."""
+
+    def __init__(self, running, between, zips, program, name="pipeline"):
+        self.running, self.proxy, self.program = running, between, program
+        self.folder = places.WORK / name / "machine"
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        # No Rekognition: the emulator has none. The sweep looks at once at what is in the record.
+        self.applied = emulator.Applied(
+            running, name, zips, upload={}, label_provider="properties",
+            settings={"record": {"sweep_after_minutes": 0}}, environment={"AWS_ENDPOINT_URL": between.endpoint})
+        self.outputs = self.applied.outputs()
+        boto3 = places.import_boto3()
+        self.client = lambda service: boto3.client(service, endpoint_url=running.endpoint, region_name="us-east-1",
+                                                   aws_access_key_id="test", aws_secret_access_key="test")
+        (self.folder / "safelight.toml").write_text(
+            "[aws]\n" + "".join(f"{key} = {json.dumps(self.outputs[output])}\n" for key, output in {
+                "table": "table", "results_bucket": "results_bucket", "images_bucket": "images_bucket",
+                "ingest_queue_url": "ingest_queue_url", "dead_letter_queue_url": "dead_letter_queue_url",
+                "state_machine_arn": "state_machine_arn"}.items()))
+
+    def safelight(self, *arguments, expected=(0,)):
+        """Runs a command on the deployment; its standard output."""
+        done = subprocess.run(
+            [self.program, *arguments], cwd=self.folder, capture_output=True, text=True, check=False,
+            env={**os.environ, **self.running.credentials, "AWS_ENDPOINT_URL": self.running.endpoint})
+        assert done.returncode in expected, (
+            f"safelight {' '.join(arguments)} ended with {done.returncode}:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
+        return done.stdout
+
+    def put(self, key, body):
+        self.client("s3").put_object(Bucket=self.outputs["images_bucket"], Key=key, Body=body)
+
+    def executions(self):
+        """Name and status of every execution."""
+        pages = self.client("stepfunctions").get_paginator("list_executions").paginate(
+            stateMachineArn=self.outputs["state_machine_arn"])
+        return {each["name"]: each["status"] for page in pages for each in page["executions"]}
+
+    def items(self, prefix):
+        """Items of the record whose sort key starts with a prefix."""
+        pages = self.client("dynamodb").get_paginator("scan").paginate(TableName=self.outputs["table"])
+        return [item for page in pages for item in page["Items"] if item["sk"]["S"].startswith(prefix)]
+
+    def closed(self):
+        """Names of the executions that have a summary."""
+        return {item["pk"]["S"].removeprefix("X#") for item in self.items("S")}
+
+    def depth(self, url):
+        attributes = self.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+        return int(attributes["ApproximateNumberOfMessages"]) + int(attributes["ApproximateNumberOfMessagesNotVisible"])
+
+    def letters(self):
+        return self.depth(self.outputs["dead_letter_queue_url"])
+
+    def settled(self, count):
+        """Waits until so many executions have been closed."""
+        until(f"{count} executions are closed", lambda: len(self.closed()) >= count)
+        until("nothing runs", lambda: "RUNNING" not in self.executions().values())
+        until("the ingest queue is empty", lambda: self.depth(self.outputs["ingest_queue_url"]) == 0)
+
+    def histories(self):
+        """The record of every image, by its key."""
+        found = {}
+        for name in sorted(self.closed()):
+            document = json.loads(self.safelight("history", name, "--json"))
+            found.setdefault(document["header"]["input"]["image"]["key"], []).append(document)
+        return found
+
+
+def locally(program, chosen):
+    """The same images on one machine; the record of every image, by its key."""
+    folder = places.WORK / "pipeline" / "local"
+    shutil.rmtree(folder, ignore_errors=True)
+    for key, source in chosen.items():
+        place = folder / "images" / key
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, place)
+
+    def safelight(*arguments, expected=(0,)):
+        done = subprocess.run([program, *arguments, "--state-dir", folder / "state"], cwd=folder / "images",
+                              env={**os.environ, "SAFELIGHT_OUT": str(folder / "results")}, capture_output=True,
+                              text=True, check=False)
+        assert done.returncode in expected, f"safelight {arguments}: {done.returncode}: {done.stderr[-3000:]}"
+        return done.stdout
+
+    safelight("process", ".", "--json", expected=(0, 3))
+    return {key: [json.loads(safelight("history", key, "--json"))] for key in chosen}
+
+
+def comparable(value):
+    """A value without times and ids."""
+    if isinstance(value, dict):
+        if value.keys() >= {"bucket", "key", "bytes"} and "sha256" not in value:
+            # The image: which version of it, each store says in its own words.
+            return {"key": value["key"], "bytes": value["bytes"]}
+        return {key: comparable(inner) for key, inner in value.items() if key not in VOLATILE}
+    if isinstance(value, list):
+        return [comparable(inner) for inner in value]
+    return value
+
+
+def sequence(states):
+    """The states of the trunk as they were entered.
+
+    The emulator's history has no previousEventId, so no exit can be told of which entry it is, and nothing of what
+    happens inside a Map; AWS documents both, and the embedded engine has them:
+    https://docs.aws.amazon.com/step-functions/latest/apireference/API_HistoryEvent.html
+    """
+    names = [(each["state"], each["kind"]) for each in states]
+    return [each for each in names if "/" not in each[0] and each[0] not in ("Dispatch", "UnknownBranch")]
+
+
+def lanes(document):
+    """Each lane's events, comparable; of the lane of the engine's history, the sequence of states."""
+    found = collections.defaultdict(list)
+    for event in sorted(document["events"], key=lambda event: event["seq"]):
+        if event["lane"] == "h":
+            found["h"] += [sequence(event["data"]["states"])]
+            continue
+        if event["type"] == "execution.started.v1":
+            # Published versions there, and names here.
+            event["data"] = {}
+        found[event["lane"]].append(comparable(event))
+    return dict(found)
+
+
+def compared(here, there):
+    """Findings: images whose records differ."""
+    findings = []
+    for key in sorted(set(here) | set(there)):
+        ours, theirs = here.get(key), there.get(key)
+        if not ours or not theirs:
+            findings.append(f"{key}: only {'on AWS' if theirs else 'here'}")
+            continue
+        one, other = lanes(ours[0]), lanes(theirs[0])
+        for lane in sorted(set(one) | set(other)):
+            if one.get(lane) != other.get(lane):
+                findings.append(f"{key}, lane {lane}:\n      here {json.dumps(one.get(lane), ensure_ascii=False)[:1500]}"
+                                f"\n      AWS  {json.dumps(other.get(lane), ensure_ascii=False)[:1500]}")
+    return findings
+
+
+def run(report):
+    """All of it."""
+    zips = report.check("every function is packaged", packages)
+    program = report.check("the command with its adapters of AWS is built", command)
+    names = ["terraform apply with the packages", "200 images go through", "the results are there",
+             "the record verifies", "what failed is in the dead-letter queue", "the alarm makes one Slack message",
+             "what nobody told of is closed by the sweep", "a stop and a kill in mid-task end as they should",
+             "throttling, faults and lost answers lose nothing", "doctor finds nothing wrong",
+             "a redrive does again what failed", "a backfill starts nothing twice",
+             "the roles are the calls that were seen", "the record is the local mode's"]
+    if zips is None or program is None:
+        for name in names:
+            report.skip(name, "what it needs was not built")
+        return
+    try:
+        places.terraform()
+        places.environment_of("requirements.txt", "ministack")
+    except Skip as why:
+        for name in names:
+            report.skip(name, why)
+        return
+    with Slack() as slack, emulator.Emulator("pipeline") as running, proxy.Proxy(running.endpoint) as between:
+        deployment = report.check(names[0], Deployment, running, between, zips, program)
+        if deployment is None:
+            for name in names[1:]:
+                report.skip(name, f"\"{names[0]}\" did not pass")
+            return
+        through(report, names, deployment, slack)
+
+
+def through(report, names, deployment, slack):
+    """The checks, in the order in which a day goes."""
+    chosen = images()
+    deployment.client("secretsmanager").put_secret_value(
+        SecretId=deployment.outputs["webhook_secret_arn"], SecretString=slack.url)
+
+    def all_go_through():
+        begun = time.monotonic()
+        for key, source in chosen.items():
+            deployment.put(key, source.read_bytes())
+        deployment.settled(len(chosen))
+        statuses = collections.Counter(deployment.executions().values())
+        print(f"        {dict(statuses)} in {time.monotonic() - begun:.0f} s")
+        assert sum(statuses.values()) == len(chosen), statuses
+        keys = set(deployment.histories())
+        assert keys == set(chosen), keys ^ set(chosen)
+        return True
+
+    def results_are_there():
+        pages = deployment.client("s3").get_paginator("list_objects_v2").paginate(
+            Bucket=deployment.outputs["results_bucket"])
+        there = {each["Key"] for page in pages for each in page.get("Contents", [])}
+        missing, count = [], 0
+        for key, documents in deployment.histories().items():
+            for event in documents[0]["events"]:
+                for output in event["data"].get("outputs", []):
+                    count += 1
+                    if output["key"] not in there:
+                        missing.append(output["key"])
+        assert count > len(chosen) and not missing, missing
+        print(f"        {count} results of {len(chosen)} images")
+
+    def verifies():
+        said = json.loads(deployment.safelight("audit", "verify", "--json"))
+        print(f"        {said['executions']} executions, {said['events']} events")
+        assert said["damage"] == [] and said["executions"] == len(deployment.executions()), said
+
+    def failed_are_letters():
+        failed = [name for name, status in deployment.executions().items() if status == "FAILED"]
+        until("the letters", lambda: deployment.letters() == len(failed), 30)
+        listed = [json.loads(line) for line in deployment.safelight("failures", "list", "--json").splitlines()]
+        assert {each["letter"]["execution"] for each in listed} == set(failed), listed
+        print(f"        {len(failed)} letters: "
+              f"{dict(collections.Counter(each['letter']['error']['name'] for each in listed))}")
+
+    def one_message():
+        # The emulator publishes no metrics of SQS: this is the value that SQS would.
+        deployment.client("cloudwatch").put_metric_data(Namespace="AWS/SQS", MetricData=[{
+            "MetricName": "ApproximateNumberOfMessagesVisible", "Value": deployment.letters(),
+            "Dimensions": [{"Name": "QueueName",
+                            "Value": deployment.outputs["dead_letter_queue_url"].rsplit("/", 1)[1]}]}])
+        on = until("an alarm is on", lambda: deployment.client("cloudwatch").describe_alarms(
+            StateValue="ALARM")["MetricAlarms"])
+        until("a message in Slack", lambda: slack.messages, 60)
+        until("the alerts are handled", lambda: all(
+            deployment.depth(queue) == 0 for queue in deployment.client("sqs").list_queues(
+                QueueNamePrefix="safelight-alerts")["QueueUrls"]), 60)
+        assert len(slack.messages) == 1, slack.messages
+        text = json.dumps(slack.messages[0], ensure_ascii=False)
+        assert "failures redrive" in text or "failures" in text, text
+        print(f"        {len(on)} alarms on, one message: {slack.messages[0]['text']}")
+
+    def swept():
+        rule = next(each["Name"] for each in deployment.client("events").list_rules()["Rules"]
+                    if "EventPattern" in each and "states" in each["EventPattern"])
+        # Events that never come.
+        deployment.client("events").disable_rule(Name=rule)
+        before = deployment.closed()
+        for number in range(3):
+            deployment.put(f"unheard/{number}.png", chosen["graphics/badge.png"].read_bytes())
+        until("they have ended", lambda: len(deployment.executions()) == len(before) + 3
+              and "RUNNING" not in deployment.executions().values(), 120)
+        assert len(deployment.closed()) == len(before), "an event came although the rule was off"
+        answer = deployment.client("lambda").invoke(
+            FunctionName="safelight-record", Payload=json.dumps({"sweep": {}}).encode())
+        said = json.loads(answer["Payload"].read())
+        deployment.client("events").enable_rule(Name=rule)
+        assert said["closed"] == 3 and said["failed"] == 0, said
+        assert len(deployment.closed()) == len(before) + 3
+        print(f"        {said}")
+
+    def held(key, function="safelight-validate"):
+        """Puts an image whose function waits in its first call, and calls what is given while it waits."""
+        between = deployment.proxy
+        between.holding.clear()
+        between.release.clear()
+        between.held = lambda caller, _: caller == function and not between.release.is_set()
+        before = set(deployment.executions())
+        deployment.put(key, chosen["graphics/badge.png"].read_bytes())
+        assert between.holding.wait(60), "the function was not called"
+        return next(name for name in deployment.executions() if name not in before)
+
+    def let_go():
+        deployment.proxy.held = None
+        deployment.proxy.release.set()
+
+    def stopped_and_killed():
+        letters, count = deployment.letters(), len(deployment.closed())
+        name = held("stopped/1.png")
+        arn = deployment.outputs["state_machine_arn"].replace(":stateMachine:", ":execution:") + f":{name}"
+        deployment.client("stepfunctions").stop_execution(executionArn=arn, error="Operator.Stopped", cause="a test")
+        let_go()
+        deployment.settled(count + 1)
+        document = json.loads(deployment.safelight("history", name, "--json"))
+        # The function that was in work ends later, so the last event may be its.
+        assert [each["type"] for each in document["events"] if each["lane"] == "op"] == ["execution.aborted.v1"], document
+        # Who stops an execution knows of it: no letter.
+        assert document["summary"]["outcome"] == "failed" and deployment.letters() == letters, document["summary"]
+        # A function that dies in mid-task: the workflow's Retry calls another.
+        name = held("killed/1.png")
+        killed = kill("safelight-validate")
+        let_go()
+        deployment.settled(count + 2)
+        document = json.loads(deployment.safelight("history", name, "--json"))
+        assert killed and document["summary"]["outcome"] == "succeeded", document["summary"]
+        said = json.loads(deployment.safelight("audit", "verify", "--json"))
+        assert said["damage"] == [], said
+
+    def faults():
+        count = len(deployment.closed())
+        sent = dict(list(chosen.items())[:20] + list(chosen.items())[-FAULTY + 20:])
+        before = {key: documents[0]["summary"]["outcome"] for key, documents in first.items()}
+        deployment.proxy.made.clear()
+        deployment.proxy.rate = 0.1
+        for key, source in sent.items():
+            deployment.put(f"faulty/{key}", source.read_bytes())
+        deployment.settled(count + len(sent))
+        deployment.proxy.rate = 0.0
+        made = {kind: number for kind, number in deployment.proxy.made.items() if kind}
+        print(f"        {sum(deployment.proxy.made.values())} calls, of which {made}")
+        assert len(made) == 4, made
+        for key, documents in deployment.histories().items():
+            if not key.startswith("faulty/"):
+                continue
+            assert len(documents) == 1, f"{key} was done {len(documents)} times"
+            outcome = documents[0]["summary"]["outcome"]
+            assert outcome == before[key.removeprefix("faulty/")], f"{key}: {documents[0]['summary']}"
+        assert len(deployment.executions()) == count + len(sent)
+        said = json.loads(deployment.safelight("audit", "verify", "--json"))
+        assert said["damage"] == [], said
+
+    def roles():
+        findings, unseen = [], []
+        for name, manifest in sorted(walk.manifests_of(places.REPOSITORY / "functions").items()):
+            if name == "upload":
+                continue
+            permitted, seen = set(manifest["actions"]), set(deployment.proxy.calls[f"safelight-{name}"])
+            findings += [f"{name} calls {action}, which its role does not allow" for action in sorted(seen - permitted)]
+            for action in sorted(permitted - seen):
+                reason = UNSEEN.get((name, action)) or UNSEEN.get(("*", action))
+                if reason:
+                    unseen.append(f"{name} {action}")
+                else:
+                    findings.append(f"{name} may {action}, and did not")
+        assert not findings, "; ".join(findings)
+        assert "unknown" not in deployment.proxy.calls, deployment.proxy.calls["unknown"]
+        print(f"        allowed and not seen, each for a reason that is written down: {', '.join(unseen)}")
+
+    def doctor():
+        for check in map(json.loads, deployment.safelight("doctor", "--json").splitlines()):
+            assert check["verdict"] == "fine", check
+
+    def redriven():
+        before = deployment.letters()
+        # An image that was not there when its notification came, and is now.
+        missing, elsewhere = "late/late.png", "images-of-others"
+        deployment.client("s3").create_bucket(Bucket=elsewhere)
+        deployment.client("sqs").send_message(
+            QueueUrl=deployment.outputs["ingest_queue_url"], MessageBody=json.dumps({"Records": [{
+                "eventName": "ObjectCreated:Put", "eventTime": "2026-11-21T12:00:00.000Z",
+                "s3": {"bucket": {"name": elsewhere}, "object": {"key": missing}}}]}))
+        deployment.client("sqs").send_message(
+            QueueUrl=deployment.outputs["ingest_queue_url"], MessageBody="no notification")
+        until("two letters more", lambda: deployment.letters() == before + 2, 120)
+        until("the failed one is closed", lambda: len(deployment.closed()) == len(deployment.executions()), 120)
+        count = len(deployment.executions())
+        deployment.client("s3").put_object(
+            Bucket=elsewhere, Key=missing, Body=chosen["graphics/badge.png"].read_bytes())
+        deployment.safelight("failures", "redrive", "--error", "Image.NotFound")
+        deployment.settled(count + 1)
+        redriven = [name for name in deployment.executions() if "-r" in name]
+        assert len(redriven) == 1 and deployment.executions()[redriven[0]] == "SUCCEEDED", redriven
+        until("its letter is gone", lambda: deployment.letters() == before + 1, 30)
+        # What fails again is a new letter in place of the old one; what is dropped is gone.
+        deployment.safelight("failures", "redrive", "--class", "start")
+        until("the message failed again", lambda: deployment.letters() == before + 1, 60)
+        deployment.safelight("failures", "drop", "--all", "--yes")
+        assert deployment.letters() == 0, deployment.letters()
+        said = json.loads(deployment.safelight("audit", "verify", "--json"))
+        assert said["damage"] == [], said
+
+    def backfilled():
+        count = len(deployment.executions())
+        bucket = deployment.outputs["images_bucket"]
+        said = json.loads(deployment.safelight("backfill", f"s3://{bucket}/", "--dry-run", "--json"))
+        assert said["queued"] == 0 and said["unchanged"] > IMAGES, said
+        said = json.loads(deployment.safelight("backfill", f"s3://{bucket}/graphics/", "--again", "--rate", "50", "--json"))
+        assert said["queued"] == said["objects"] > 3, said
+        deployment.settled(count + said["queued"])
+        # The same again is the same executions: duplicates.
+        deployment.safelight("backfill", f"s3://{bucket}/graphics/", "--again", "--json")
+        until("the ingest queue is empty", lambda: deployment.depth(deployment.outputs["ingest_queue_url"]) == 0)
+        assert len(deployment.executions()) == count + said["queued"]
+
+    def same_as_local():
+        there = {key: documents for key, documents in first.items() if key in chosen}
+        findings = compared(locally(deployment.program, chosen), there)
+        assert not findings, f"{len(findings)} differ\n    " + "\n    ".join(findings[:6])
+
+    if report.check(names[1], all_go_through) is None:
+        for name in names[2:]:
+            report.skip(name, f"\"{names[1]}\" did not pass")
+        return
+    first = deployment.histories()
+    for name, check in zip(names[2:], [
+            results_are_there, verifies, failed_are_letters, one_message, swept, stopped_and_killed, faults, doctor,
+            redriven, backfilled, roles, same_as_local]):
+        report.check(name, check)

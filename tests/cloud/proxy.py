@@ -35,7 +35,11 @@ class Proxy:
             protocol_version = "HTTP/1.1"
 
             def handle_any(self):
-                proxy.handle(self)
+                try:
+                    proxy.handle(self)
+                except (BrokenPipeError, ConnectionResetError):
+                    # Who asked was killed meanwhile.
+                    self.close_connection = True
 
             do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = handle_any
 

@@ -9,11 +9,12 @@ use std::time::Duration;
 use safelight_aws::{CachedSecret, DynamoRecord, S3Objects, Sdk, SqsQueues};
 use safelight_emulator::{Emulator, Test, run};
 use safelight_ports::conformance::{self, ObjectsUnderTest, QueueUnderTest};
-use safelight_ports::{Objects, Presign, Record, Secret};
+use safelight_ports::{ObjectMeta, Objects, Presign, Record, Secret, WriteCondition};
+use safelight_schema::ImageRef;
 
 mod support;
 
-use support::{bucket, queue, secret, table};
+use support::{bucket, queue, secret, table, versioned};
 
 fn main() -> ExitCode {
     let test = |name, run| Test { name, run };
@@ -25,6 +26,9 @@ fn main() -> ExitCode {
         test("objects_in_s3", |emulator| block_on(objects(emulator))),
         test("a_presigned_put_takes_what_it_was_asked_for", |emulator| {
             block_on(presigned(emulator));
+        }),
+        test("a_range_of_a_version_is_that_range", |emulator| {
+            block_on(ranges_of_versions(emulator));
         }),
         test("a_secret_is_kept_and_a_rotation_noticed", |emulator| {
             block_on(secrets(emulator));
@@ -73,6 +77,39 @@ async fn objects(emulator: &Emulator) {
         bucket: images.clone(),
     })
     .await;
+}
+
+async fn ranges_of_versions(emulator: &Emulator) {
+    let sdk = sdk(emulator);
+    let images = unique("versioned");
+    bucket(&sdk, &images).await;
+    versioned(&sdk, &images).await;
+    let objects = S3Objects::new(sdk.s3(), "results");
+    let meta = ObjectMeta::default();
+    let always = WriteCondition::Always;
+    for body in [b"0123456789", b"abcdefghij"] {
+        let put = objects.write(&images, "a.jpg", body, &meta, &always);
+        put.await.unwrap();
+    }
+    let head = objects.head(&images, "a.jpg").await.unwrap().unwrap();
+    let image = ImageRef {
+        bucket: images,
+        key: "a.jpg".into(),
+        version: head.version,
+        etag: None,
+        sequencer: None,
+        bytes: None,
+    };
+    assert!(image.version.is_some());
+    for (range, expected) in [
+        (2..5, "cde"),
+        (0..10, "abcdefghij"),
+        (8..20, "ij"),
+        (10..12, ""),
+    ] {
+        let read = objects.read_range(&image, range).await.unwrap();
+        assert_eq!(read, expected.as_bytes());
+    }
 }
 
 async fn presigned(emulator: &Emulator) {

@@ -4,6 +4,7 @@ use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
     ProjectionType, ScalarAttributeType,
 };
+use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
 use aws_sdk_sqs::types::QueueAttributeName;
 use safelight_aws::Sdk;
 use safelight_emulator::Emulator;
@@ -52,6 +53,15 @@ pub async fn table(sdk: &Sdk, name: &str) -> String {
 /// A bucket.
 pub async fn bucket(sdk: &Sdk, name: &str) {
     sdk.s3().create_bucket().bucket(name).send().await.unwrap();
+}
+
+/// Gives a bucket versions.
+pub async fn versioned(sdk: &Sdk, name: &str) {
+    let on = VersioningConfiguration::builder()
+        .status(BucketVersioningStatus::Enabled)
+        .build();
+    let put = sdk.s3().put_bucket_versioning().bucket(name);
+    put.versioning_configuration(on).send().await.unwrap();
 }
 
 /// A queue and its dead-letter queue; their URLs.

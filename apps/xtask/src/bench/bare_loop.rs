@@ -95,13 +95,23 @@ mod tests {
         std::fs::read_to_string(path).unwrap().parse().unwrap()
     }
 
+    /// Both programs that are measured in the product's place have its release profile; packages that they are
+    /// not linked with are left out of theirs, since cargo warns of those.
     #[test]
     fn it_is_built_as_the_product_is() {
         let root = Workspace::here().root().to_owned();
-        let release = |path: &str| table(&root.join(path))["profile"]["release"].clone();
-        assert_eq!(
-            release("Cargo.toml"),
-            release("apps/xtask/bare-loop/Cargo.toml")
-        );
+        let release = |path: &str| {
+            let mut profile = table(&root.join(path))["profile"]["release"].clone();
+            let packages = profile.as_table_mut().unwrap().remove("package");
+            (profile, packages.unwrap())
+        };
+        let (product, packages) = release("Cargo.toml");
+        for lab in ["bare-loop", "image-lab"] {
+            let (profile, its) = release(&format!("apps/xtask/{lab}/Cargo.toml"));
+            assert_eq!(profile, product, "{lab}");
+            for (package, settings) in its.as_table().unwrap() {
+                assert_eq!(Some(settings), packages.get(package), "{lab}: {package}");
+            }
+        }
     }
 }

@@ -193,10 +193,9 @@ fn with_commands(name: &str, value: &str, commands: &[String], columns: Option<u
     if columns.is_none_or(|columns| line.chars().count() <= columns) {
         return line;
     }
-    let commands: String = commands
-        .iter()
-        .map(|command| format!("\n            {command}"))
-        .collect();
+    let commands = commands.iter().fold(String::new(), |lines, command| {
+        lines + "\n            " + command
+    });
     format!("  {name:<9} {value}{commands}")
 }
 

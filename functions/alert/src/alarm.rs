@@ -20,6 +20,8 @@ pub enum Notice {
         time: DateTime<Utc>,
         /// CloudWatch's reason.
         reason: String,
+        /// What whoever made the alarm wrote about it; empty where nothing.
+        description: String,
     },
     /// An alarm is still on: see whether there is anything new.
     Recheck {
@@ -38,6 +40,7 @@ struct AlarmNotification {
     new_state_value: String,
     #[serde(default)]
     new_state_reason: String,
+    alarm_description: Option<String>,
     state_change_time: String,
 }
 
@@ -45,6 +48,14 @@ struct AlarmNotification {
 struct Recheck {
     alert: String,
     alarm: Option<String>,
+}
+
+/// Whether an alarm's news are failures that the record has: those on the number of dead letters, and on how
+/// many come in. Of any other alarm the news is that it is on.
+pub fn is_of_failures(alarm: &str) -> bool {
+    alarm.ends_with("dead-letters-depth")
+        || alarm.ends_with("dead-letters-new")
+        || alarm.contains("dead-letters-new-")
 }
 
 /// Reads the body of a queue message.
@@ -82,6 +93,7 @@ pub fn read_value(value: Value) -> Result<Notice, FunctionError> {
         time: time(&change.state_change_time)
             .ok_or_else(|| unreadable(&"StateChangeTime is not a time"))?,
         reason: change.new_state_reason,
+        description: change.alarm_description.unwrap_or_default(),
     })
 }
 
@@ -121,6 +133,25 @@ mod tests {
         };
         assert_eq!((alarm.as_str(), on), ("dead-letters-depth", true));
         assert_eq!(time.timestamp_subsec_millis(), 123);
+    }
+
+    #[test]
+    fn alarms_of_failures_are_told_by_their_names() {
+        for name in [
+            "safelight-dead-letters-depth",
+            "safelight-dead-letters-new",
+            "production-dead-letters-new-label",
+        ] {
+            assert!(is_of_failures(name), "{name}");
+        }
+        for name in [
+            "safelight-dead-letters-age",
+            "safelight-record-dead-letters",
+            "safelight-throttles-label",
+            "somebody's own",
+        ] {
+            assert!(!is_of_failures(name), "{name}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Reads what failed from the record, and posts what was not posted yet.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -77,12 +77,19 @@ enum Saying {
     Recovery {
         message: Value,
     },
+    /// Of alarms by name: whether they are on.
+    Alarms {
+        message: Value,
+        told: BTreeMap<String, bool>,
+    },
 }
 
 impl Saying {
     const fn message(&self) -> &Value {
         match self {
-            Self::Kinds { message, .. } | Self::Recovery { message } => message,
+            Self::Kinds { message, .. }
+            | Self::Recovery { message }
+            | Self::Alarms { message, .. } => message,
         }
     }
 }
@@ -122,10 +129,19 @@ impl Alert {
         invocation: &Invocation,
     ) -> Result<bool, FunctionError> {
         let _turn = self.turn.lock().await;
-        let Some(webhook) = self.webhook().await? else {
-            return Ok(false);
-        };
         let objects = self.adapters.objects.as_ref();
+        let webhook = match self.webhook().await {
+            Ok(Some(webhook)) => webhook,
+            Ok(None) => return Ok(false),
+            Err(error) => {
+                // The notice may have expired when there is a webhook; a recheck then tells of its alarm.
+                state::change(objects, |state| {
+                    note(state, notice);
+                })
+                .await?;
+                return Err(error);
+            }
+        };
         for _ in 0..state::TRIES {
             let (before, condition) = state::load(objects).await?;
             let now = self.adapters.clock.now();
@@ -176,6 +192,9 @@ impl Alert {
         state: &mut State,
         notice: &Notice,
     ) -> Result<Option<Saying>, FunctionError> {
+        if !note(state, notice) {
+            return Ok(None);
+        }
         match notice {
             Notice::Unknown => Ok(None),
             Notice::Recheck { alarm } => {
@@ -183,31 +202,12 @@ impl Alert {
                     Some(alarm) => state.alarms.get(alarm).is_some_and(|alarm| alarm.on),
                     None => !state.on().is_empty(),
                 };
-                if on { self.look(state).await } else { Ok(None) }
+                let found = if on { self.look(state).await? } else { None };
+                Ok(found.or_else(|| alarms(state)))
             }
-            Notice::Changed {
-                alarm,
-                on,
-                time,
-                reason,
-            } => {
-                let known = state.alarms.get(alarm);
-                if known.is_some_and(|known| known.changed > *time) {
-                    // Late: something newer was heard of it.
-                    return Ok(None);
-                }
-                let heard = Alarm {
-                    on: *on,
-                    changed: *time,
-                    reason: reason.clone(),
-                };
-                state.alarms.insert(alarm.clone(), heard);
-                if *on {
-                    self.look(state).await
-                } else {
-                    self.clear(state).await
-                }
-            }
+            Notice::Changed { alarm, .. } if !alarm::is_of_failures(alarm) => Ok(alarms(state)),
+            Notice::Changed { on: true, .. } => self.look(state).await,
+            Notice::Changed { on: false, .. } => self.clear(state).await,
         }
     }
 
@@ -249,7 +249,7 @@ impl Alert {
         }))
     }
 
-    /// Recovery: the last alarm went off, or one did and no failure is open any more.
+    /// Recovery: the last alarm of failures went off, or one did and no failure is open any more.
     async fn clear(&self, state: &State) -> Result<Option<Saying>, FunctionError> {
         if !state.announced {
             return Ok(None);
@@ -299,11 +299,56 @@ impl Alert {
                     state.announced = false;
                     state.posted.clear();
                 }
+                Saying::Alarms { told, .. } => {
+                    for (name, on) in told {
+                        if let Some(alarm) = state.alarms.get_mut(name) {
+                            alarm.told = *on;
+                        }
+                    }
+                }
             }
         })
         .await;
         posted.and(noted)
     }
+}
+
+/// Notes what a notice says of its alarm; false if something newer is known.
+fn note(state: &mut State, notice: &Notice) -> bool {
+    match notice {
+        Notice::Unknown | Notice::Recheck { .. } => true,
+        Notice::Changed {
+            alarm,
+            on,
+            time,
+            reason,
+            description,
+        } => state.hear(
+            alarm,
+            Alarm {
+                on: *on,
+                changed: *time,
+                reason: reason.clone(),
+                description: description.clone(),
+                told: false,
+            },
+        ),
+    }
+}
+
+/// The alarms that are no news of failures, where one went on or off that was not told of (invariant 6).
+fn alarms(state: &State) -> Option<Saying> {
+    let untold = state.untold();
+    if untold.is_empty() {
+        return None;
+    }
+    Some(Saying::Alarms {
+        message: message::alarms(&untold),
+        told: untold
+            .iter()
+            .map(|(name, alarm)| ((*name).to_owned(), alarm.on))
+            .collect(),
+    })
 }
 
 #[cfg(test)]

@@ -6,11 +6,13 @@
 //! It never evaluates an alarm, never touches a failure, and never prints the webhook.
 //!
 //! Invariants, cited by the tests:
-//! 1. While any alarm is on, a kind of failure is posted once; only new kinds are posted after it.
-//! 2. All alarms share what was posted: two that go off for one failure make one message.
+//! 1. While any alarm on dead letters is on, a kind of failure is posted once; only new kinds are posted after it.
+//! 2. These alarms share what was posted: two that go off for one failure make one message.
 //! 3. Nothing is forgotten when Slack does not take it: the notification comes again.
 //! 4. No text, whatever is in it, breaks Slack's limits, mentions anyone, or makes a link.
 //! 5. The webhook is a secret: no error, log line or debug output holds it.
+//! 6. An alarm that is not on dead letters is told of once when it goes on and once when it goes off, whatever else
+//!    is on.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod alarm;

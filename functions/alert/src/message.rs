@@ -8,6 +8,7 @@ use safelight_kit::letters::Kind;
 use safelight_schema::FailureClass;
 use serde_json::{Value, json};
 
+use crate::state::Alarm;
 use crate::text::{code, lines, quote};
 
 /// Longest text of a block (Slack: 3,000 characters), less room for a last line.
@@ -87,9 +88,9 @@ pub fn report(report: &Report<'_>) -> Value {
     envelope(&format!("{title}{first}"), &blocks)
 }
 
-/// The message when the last alarm went off.
+/// The message when the last alarm of failures went off.
 pub fn recovery(open: usize, more: bool) -> Value {
-    let title = "Recovered: no alarm is on";
+    let title = "Recovered: no alarm on dead letters is on";
     let rest = match open {
         0 => "No failure is open.".to_owned(),
         _ => format!(
@@ -109,6 +110,43 @@ pub fn recovery(open: usize, more: bool) -> Value {
             header(&format!(":large_green_circle: {title}")),
             section(&rest),
         ],
+    )
+}
+
+/// The message of alarms that went on or off and are not on failures, such as throttling.
+pub(crate) fn alarms(alarms: &[(&str, &Alarm)]) -> Value {
+    let title = match alarms {
+        [(name, alarm)] => format!(
+            "{} is {}",
+            quote(name, 100),
+            if alarm.on { "on" } else { "off again" }
+        ),
+        _ => format!("{} alarms changed", alarms.len()),
+    };
+    let sign = if alarms.iter().any(|(_, alarm)| alarm.on) {
+        ":warning:"
+    } else {
+        ":large_green_circle:"
+    };
+    let all: Vec<String> = alarms
+        .iter()
+        .map(|(name, alarm)| {
+            let what = if alarm.on { "on" } else { "off again" };
+            let about = [&alarm.description, &alarm.reason]
+                .into_iter()
+                .filter(|text| !text.is_empty())
+                .map(|text| quote(text, 300))
+                .collect::<Vec<_>>();
+            format!("• {} is {what}. {}", code(name, 100), about.join(" — "))
+        })
+        .collect();
+    let text = match lines(&all, SECTION) {
+        (text, 0) => text,
+        (text, more) => format!("{text}\n… and {more} more"),
+    };
+    envelope(
+        &title,
+        &[header(&format!("{sign} {title}")), section(&text)],
     )
 }
 
@@ -366,6 +404,29 @@ mod tests {
                 depth,
             });
             prop_assert_eq!(limits::check(&message), Ok(()));
+        }
+
+        #[test]
+        fn any_alarm_keeps_the_limits_and_mentions_nobody(
+            said in proptest::collection::vec((wild(), wild(), wild(), any::<bool>()), 1..60),
+        ) {
+            // Invariant 4.
+            let heard: Vec<(&str, Alarm)> = said
+                .iter()
+                .map(|(name, reason, description, on)| {
+                    let alarm = Alarm {
+                        on: *on,
+                        changed: DateTime::UNIX_EPOCH,
+                        reason: reason.clone(),
+                        description: description.clone(),
+                        told: !on,
+                    };
+                    (name.as_str(), alarm)
+                })
+                .collect();
+            let told: Vec<(&str, &Alarm)> =
+                heard.iter().map(|(name, alarm)| (*name, alarm)).collect();
+            prop_assert_eq!(limits::check(&alarms(&told)), Ok(()));
         }
     }
 }

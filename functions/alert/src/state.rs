@@ -8,6 +8,8 @@ use safelight_ports::{ObjectMeta, Objects, ObjectsError, WriteCondition, Written
 use safelight_schema::{ImageRef, error_name};
 use serde::{Deserialize, Serialize};
 
+use crate::alarm::is_of_failures;
+
 /// Key in the results bucket. One object for all alarms, since they share what was posted.
 pub(crate) const KEY: &str = "alerts/state.json";
 
@@ -26,6 +28,12 @@ pub(crate) struct Alarm {
     pub changed: DateTime<Utc>,
     /// Why.
     pub reason: String,
+    /// What it is about.
+    #[serde(default)]
+    pub description: String,
+    /// Of an alarm whose news is that it is on: whether that was the last thing posted about it.
+    #[serde(default)]
+    pub told: bool,
 }
 
 /// A message that somebody is posting.
@@ -43,7 +51,7 @@ pub(crate) struct Pending {
 pub(crate) struct State {
     /// The alarms by name.
     pub alarms: BTreeMap<String, Alarm>,
-    /// Whether something was posted since all alarms were off.
+    /// Whether failures were posted since all alarms of failures were off.
     pub announced: bool,
     /// Fingerprints of the kinds that were posted since then, and when.
     pub posted: BTreeMap<String, DateTime<Utc>>,
@@ -52,9 +60,33 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// The alarms that are on, the one that changed last first.
+    /// Notes what was heard of an alarm; false if something newer was heard of it before.
+    pub(crate) fn hear(&mut self, name: &str, mut heard: Alarm) -> bool {
+        if let Some(known) = self.alarms.get(name) {
+            if known.changed > heard.changed {
+                return false;
+            }
+            heard.told = known.told;
+        }
+        self.alarms.insert(name.to_owned(), heard);
+        true
+    }
+
+    /// The alarms whose news is that they are on or off, and of which the last post said otherwise.
+    pub(crate) fn untold(&self) -> Vec<(&str, &Alarm)> {
+        self.alarms
+            .iter()
+            .filter(|(name, alarm)| !is_of_failures(name) && alarm.on != alarm.told)
+            .map(|(name, alarm)| (name.as_str(), alarm))
+            .collect()
+    }
+
+    /// The alarms of failures that are on, the one that changed last first.
     pub(crate) fn on(&self) -> Vec<(&str, &Alarm)> {
-        let on = self.alarms.iter().filter(|(_, alarm)| alarm.on);
+        let on = self
+            .alarms
+            .iter()
+            .filter(|(name, alarm)| is_of_failures(name) && alarm.on);
         let mut on: Vec<(&str, &Alarm)> = on.map(|(name, alarm)| (name.as_str(), alarm)).collect();
         on.sort_by_key(|(_, alarm)| std::cmp::Reverse(alarm.changed));
         on

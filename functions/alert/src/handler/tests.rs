@@ -56,6 +56,10 @@ impl Slack {
     }
 }
 
+const DEPTH: &str = "safelight-dead-letters-depth";
+const NEW: &str = "safelight-dead-letters-new-label";
+const AGE: &str = "safelight-dead-letters-age";
+
 async fn fail(bench: &Bench, execution: &str, error: &str) {
     let header = bench.header(execution, &image(&format!("<!channel>{execution}.jpg")));
     bench.claim(&header).await;
@@ -107,17 +111,17 @@ async fn two_alarms_make_one_message_and_only_new_kinds_another() {
     fail(&bench, "x-1", "Image.Empty").await;
     fail(&bench, "x-2", "Image.Empty").await;
     let alert = slack.alert(&bench);
-    let both = [change("depth", "ALARM", 0), change("new", "ALARM", 0)];
+    let both = [change(DEPTH, "ALARM", 0), change(NEW, "ALARM", 0)];
     assert_eq!(tell(&alert, &both).await, 0);
     assert_eq!(slack.texts(), ["2 images failed, first of all Image.Empty"]);
     // A duplicate, and a recheck by a process that was started anew.
     fail(&bench, "x-3", "Image.Empty").await;
     tell(&alert, &both).await;
     let restarted = slack.alert(&bench);
-    tell(&restarted, &[recheck("depth")]).await;
+    tell(&restarted, &[recheck(DEPTH)]).await;
     assert_eq!(slack.texts().len(), 1);
     fail(&bench, "x-4", "Label.Refused").await;
-    tell(&restarted, &[recheck("depth"), recheck("new")]).await;
+    tell(&restarted, &[recheck(DEPTH), recheck(NEW)]).await;
     assert_eq!(slack.texts().len(), 2);
     assert_eq!(
         slack.texts()[1],
@@ -130,11 +134,7 @@ async fn two_alarms_make_one_message_and_only_new_kinds_another() {
     fail(&bench, "x-5", "Label.Throttled").await;
     let answer = restarted.handle(scheduled.clone(), &invocation()).await;
     assert_eq!(answer.unwrap(), json!({ "posted": true }));
-    tell(
-        &restarted,
-        &[change("depth", "OK", 3), change("new", "OK", 3)],
-    )
-    .await;
+    tell(&restarted, &[change(DEPTH, "OK", 3), change(NEW, "OK", 3)]).await;
     fail(&bench, "x-6", "Image.Truncated").await;
     let answer = restarted.handle(scheduled, &invocation()).await;
     assert_eq!(
@@ -151,23 +151,19 @@ async fn recovery_is_said_once_and_begins_anew() {
     let alert = slack.alert(&bench);
     tell(
         &alert,
-        &[change("depth", "ALARM", 0), change("new", "ALARM", 0)],
+        &[change(DEPTH, "ALARM", 0), change(NEW, "ALARM", 0)],
     )
     .await;
     // One of two went off, and the failure is still open.
-    tell(&alert, &[change("new", "OK", 2)]).await;
+    tell(&alert, &[change(NEW, "OK", 2)]).await;
     assert_eq!(slack.texts().len(), 1);
-    tell(
-        &alert,
-        &[change("depth", "OK", 3), change("depth", "OK", 3)],
-    )
-    .await;
+    tell(&alert, &[change(DEPTH, "OK", 3), change(DEPTH, "OK", 3)]).await;
     assert_eq!(slack.texts().len(), 2);
     assert!(slack.texts()[1].starts_with("Recovered"));
     // What went before is late by now.
-    tell(&alert, &[change("depth", "ALARM", 0)]).await;
+    tell(&alert, &[change(DEPTH, "ALARM", 0)]).await;
     assert_eq!(slack.texts().len(), 2);
-    tell(&alert, &[change("depth", "ALARM", 4)]).await;
+    tell(&alert, &[change(DEPTH, "ALARM", 4)]).await;
     assert_eq!(slack.texts().len(), 3);
 }
 
@@ -178,14 +174,78 @@ async fn what_is_no_more_open_is_recovered_even_while_the_rate_is_high() {
     let alert = slack.alert(&bench);
     tell(
         &alert,
-        &[change("depth", "ALARM", 0), change("new", "ALARM", 0)],
+        &[change(DEPTH, "ALARM", 0), change(NEW, "ALARM", 0)],
     )
     .await;
     dropped(&bench, "x-1").await;
-    tell(&alert, &[change("depth", "OK", 1)]).await;
+    tell(&alert, &[change(DEPTH, "OK", 1)]).await;
     assert_eq!(slack.texts().len(), 2);
-    tell(&alert, &[change("new", "OK", 2)]).await;
+    tell(&alert, &[change(NEW, "OK", 2)]).await;
     assert_eq!(slack.texts().len(), 2);
+}
+
+#[tokio::test]
+async fn other_alarms_are_told_of_whatever_else_is_on() {
+    // Invariant 6.
+    let (bench, slack) = (Bench::new(), Slack::start());
+    fail(&bench, "x-1", "Image.Empty").await;
+    let alert = slack.alert(&bench);
+    tell(&alert, &[change(DEPTH, "ALARM", 0)]).await;
+    let aged = [change(AGE, "ALARM", 1), change(AGE, "ALARM", 1)];
+    tell(&alert, &aged).await;
+    tell(&alert, &[recheck(DEPTH)]).await;
+    assert_eq!(
+        slack.texts()[1..],
+        ["safelight-dead-letters-age is on".to_owned()]
+    );
+    // It neither keeps failures from being recovered nor is recovered by them.
+    tell(&alert, &[change(DEPTH, "OK", 2)]).await;
+    assert!(slack.texts()[2].starts_with("Recovered"));
+    let off = [change(AGE, "OK", 3), change(AGE, "OK", 3)];
+    tell(&alert, &off).await;
+    assert_eq!(
+        slack.texts()[3..],
+        ["safelight-dead-letters-age is off again".to_owned()]
+    );
+}
+
+/// A secret that has no value until it is given one.
+struct Later(Arc<Mutex<Option<String>>>);
+
+#[async_trait]
+impl safelight_ports::Secret for Later {
+    async fn text(&self) -> Result<String, safelight_ports::SecretError> {
+        let value = self.0.lock().unwrap().clone();
+        value.ok_or_else(|| safelight_ports::SecretError {
+            name: "webhook".into(),
+            why: "it has no value".into(),
+        })
+    }
+}
+
+#[tokio::test]
+async fn an_alarm_before_the_webhook_is_told_of_by_the_next_recheck() {
+    // Invariant 3: whatever became of the notice.
+    let (bench, slack) = (Bench::new(), Slack::start());
+    fail(&bench, "x-1", "Image.Empty").await;
+    let secret = Arc::new(Mutex::new(None));
+    let mut adapters = bench.adapters();
+    adapters.webhook = Some(Arc::new(Later(Arc::clone(&secret))));
+    let alert = Alert::new(adapters, None).unwrap();
+    let notices = [change(DEPTH, "ALARM", 0), change(AGE, "ALARM", 0)];
+    assert_eq!(tell(&alert, &notices).await, 2);
+    *secret.lock().unwrap() = Some(format!("{}/services/T/B/hush", slack.server.url()));
+    for _ in 0..3 {
+        let scheduled = json!({ "alert": "recheck" });
+        alert.handle(scheduled, &invocation()).await.unwrap();
+    }
+    assert_eq!(
+        slack.texts(),
+        [
+            "1 image failed, first of all Image.Empty",
+            "safelight-dead-letters-age is on"
+        ]
+    );
 }
 
 #[tokio::test]
@@ -194,7 +254,7 @@ async fn retry_after_is_honoured() {
     fail(&bench, "x-1", "Image.Empty").await;
     slack.answer_next(Response::new(429, "").with_header("retry-after", "7"));
     assert_eq!(
-        tell(&slack.alert(&bench), &[change("depth", "ALARM", 0)]).await,
+        tell(&slack.alert(&bench), &[change(DEPTH, "ALARM", 0)]).await,
         0
     );
     assert_eq!(bench.clock.slept(), [Duration::from_secs(7)]);
@@ -213,7 +273,7 @@ async fn what_slack_does_not_take_comes_again() {
         fail(&bench, "x-1", "Image.Empty").await;
         slack.answer_next(answer);
         let alert = slack.alert(&bench);
-        let alarm = [change("depth", "ALARM", 0)];
+        let alarm = [change(DEPTH, "ALARM", 0)];
         assert_eq!(tell(&alert, &alarm).await, 1);
         assert!(slack.texts().is_empty());
         assert_eq!(tell(&alert, &alarm).await, 0);
@@ -234,7 +294,7 @@ async fn while_another_posts_this_one_waits_its_turn() {
     .await
     .unwrap();
     let alert = slack.alert(&bench);
-    let alarm = [change("depth", "ALARM", 0)];
+    let alarm = [change(DEPTH, "ALARM", 0)];
     assert_eq!(tell(&alert, &alarm).await, 1);
     // It died: its time is over.
     bench.clock.advance(Duration::from_secs(61));
@@ -252,7 +312,7 @@ async fn an_alarm_without_a_failure_in_the_record_tells_of_the_queue() {
         .send(letters::QUEUE, &raw)
         .await
         .unwrap();
-    tell(&slack.alert(&bench), &[change("depth", "ALARM", 0)]).await;
+    tell(&slack.alert(&bench), &[change(DEPTH, "ALARM", 0)]).await;
     assert_eq!(slack.texts(), ["1 message in the dead-letter queue"]);
 }
 
@@ -261,7 +321,7 @@ async fn without_a_webhook_nothing_is_posted_and_nothing_is_remembered() {
     let bench = Bench::new();
     fail(&bench, "x-1", "Image.Empty").await;
     let alert = Alert::new(bench.adapters(), None).unwrap();
-    let event = serde_json::from_str(&change("depth", "ALARM", 0)).unwrap();
+    let event = serde_json::from_str(&change(DEPTH, "ALARM", 0)).unwrap();
     let answer = alert.handle(event, &invocation()).await.unwrap();
     assert_eq!(answer, json!({ "posted": false }));
     assert_eq!(bench.objects.writes(), 0);
@@ -274,7 +334,7 @@ async fn errors_do_not_hold_the_webhook() {
     fail(&bench, "x-1", "Image.Empty").await;
     let alert = slack.alert(&bench);
     slack.answer_next(Response::new(403, "invalid_token"));
-    let event: Value = serde_json::from_str(&change("depth", "ALARM", 0)).unwrap();
+    let event: Value = serde_json::from_str(&change(DEPTH, "ALARM", 0)).unwrap();
     let refused = alert
         .handle(event.clone(), &invocation())
         .await

@@ -173,6 +173,7 @@ module "alerting" {
   name               = var.name
   key_arn            = local.key_arn
   alert              = local.functions["alert"]
+  email              = var.alarm_email
   dead_letters_name  = module.ingest.dead_letters.name
   own_dead_letters   = { record = module.record.queue.dead_letter_name }
   branches           = module.functions.branches

@@ -169,6 +169,12 @@ variable "sweep_schedule" {
 
 # ---- what is told
 
+variable "alarm_email" {
+  description = "Address that is told of every alarm beside Slack, also when Slack cannot be; null for none."
+  type        = string
+  default     = null
+}
+
 variable "dead_letter_depth_threshold" {
   description = "Dead letters at which the alarm on their number goes off."
   type        = number
@@ -182,9 +188,9 @@ variable "dead_letter_new_thresholds" {
 }
 
 variable "dead_letter_age_threshold_days" {
-  description = "Age of the oldest dead letter at which its expiry, after 14 days, threatens."
+  description = "Age of the oldest dead letter at which its expiry, after 14 days, threatens. A letter that SQS moved may have waited four days before, which its age here does not show."
   type        = number
-  default     = 10
+  default     = 7
 }
 
 variable "throttle_threshold" {

@@ -169,6 +169,15 @@ resource "aws_sns_topic_subscription" "alerts" {
   raw_message_delivery = true
 }
 
+# The one way to hear that alerts themselves cannot be told.
+resource "aws_sns_topic_subscription" "email" {
+  count = var.email == null ? 0 : 1
+
+  topic_arn = aws_sns_topic.alarms.arn
+  protocol  = "email"
+  endpoint  = var.email
+}
+
 # ---- queue, schedule, webhook
 
 module "queue" {

@@ -18,6 +18,12 @@ variable "alert" {
   })
 }
 
+variable "email" {
+  description = "Address that is told of every alarm beside Slack; null for none. It has to confirm once."
+  type        = string
+  default     = null
+}
+
 variable "dead_letters_name" {
   description = "Name of the queue of the dead letters."
   type        = string
@@ -57,9 +63,9 @@ variable "new_thresholds" {
 }
 
 variable "age_threshold_days" {
-  description = "Age of the oldest dead letter at which its expiry, after 14 days, threatens."
+  description = "Age of the oldest dead letter at which its expiry, after 14 days, threatens. A letter that SQS moved may have waited four days before, which its age here does not show."
   type        = number
-  default     = 10
+  default     = 7
 
   validation {
     condition     = var.age_threshold_days >= 1 && var.age_threshold_days < 14

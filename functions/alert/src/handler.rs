@@ -132,7 +132,14 @@ impl Alert {
         let objects = self.adapters.objects.as_ref();
         let webhook = match self.webhook().await {
             Ok(Some(webhook)) => webhook,
-            Ok(None) => return Ok(false),
+            Ok(None) => {
+                // Whoever has one later must not take this for the incident that it knows.
+                return state::change(objects, |state| {
+                    note(state, notice);
+                })
+                .await
+                .map(|()| false);
+            }
             Err(error) => {
                 // The notice may have expired when there is a webhook; a recheck then tells of its alarm.
                 state::change(objects, |state| {
@@ -230,13 +237,18 @@ impl Alert {
         }
         let on = state.on();
         let depth = self.adapters.queue.depth(&self.settings.queue).await?;
+        let depth = depth.visible + depth.not_visible;
+        if told.is_empty() && depth == 0 {
+            // Whoever was at it was faster than the alarm.
+            return Ok(None);
+        }
         let message = message::report(&Report {
             alarms: on.iter().map(|(name, _)| *name).collect(),
             reason: on.first().map_or("", |(_, alarm)| alarm.reason.as_str()),
             failures: told.clone(),
             more: found.more,
             again: state.announced,
-            depth: depth.visible + depth.not_visible,
+            depth,
         });
         let fingerprints = told
             .iter()
@@ -313,7 +325,8 @@ impl Alert {
     }
 }
 
-/// Notes what a notice says of its alarm; false if something newer is known.
+/// Notes what a notice says of its alarm; false if something newer is known. With the first alarm of failures
+/// that goes on an incident begins, whether or not anyone could be told how the last one ended.
 fn note(state: &mut State, notice: &Notice) -> bool {
     match notice {
         Notice::Unknown | Notice::Recheck { .. } => true,
@@ -323,16 +336,22 @@ fn note(state: &mut State, notice: &Notice) -> bool {
             time,
             reason,
             description,
-        } => state.hear(
-            alarm,
-            Alarm {
+        } => {
+            let quiet = state.on().is_empty();
+            let heard = Alarm {
                 on: *on,
                 changed: *time,
                 reason: reason.clone(),
                 description: description.clone(),
                 told: false,
-            },
-        ),
+            };
+            let news = state.hear(alarm, heard);
+            if news && *on && quiet && alarm::is_of_failures(alarm) {
+                state.announced = false;
+                state.posted.clear();
+            }
+            news
+        }
     }
 }
 

@@ -115,13 +115,14 @@ pub fn recovery(open: usize, more: bool) -> Value {
 
 /// The message of alarms that went on or off and are not on failures, such as throttling.
 pub(crate) fn alarms(alarms: &[(&str, &Alarm)]) -> Value {
-    let title = match alarms {
-        [(name, alarm)] => format!(
-            "{} is {}",
-            quote(name, 100),
-            if alarm.on { "on" } else { "off again" }
-        ),
-        _ => format!("{} alarms changed", alarms.len()),
+    // A header holds 150 characters, which a name may have alone.
+    let (title, text) = if let [(name, alarm)] = alarms {
+        let what = if alarm.on { "on" } else { "off again" };
+        let text = format!("{} is {what}", quote(name, 100));
+        (format!("An alarm is {what}"), text)
+    } else {
+        let title = format!("{} alarms changed", alarms.len());
+        (title.clone(), title)
     };
     let sign = if alarms.iter().any(|(_, alarm)| alarm.on) {
         ":warning:"
@@ -140,14 +141,12 @@ pub(crate) fn alarms(alarms: &[(&str, &Alarm)]) -> Value {
             format!("• {} is {what}. {}", code(name, 100), about.join(" — "))
         })
         .collect();
-    let text = match lines(&all, SECTION) {
-        (text, 0) => text,
-        (text, more) => format!("{text}\n… and {more} more"),
+    let body = match lines(&all, SECTION) {
+        (body, 0) => body,
+        (body, more) => format!("{body}\n… and {more} more"),
     };
-    envelope(
-        &title,
-        &[header(&format!("{sign} {title}")), section(&text)],
-    )
+    let header = header(&format!("{sign} {title}"));
+    envelope(&text, &[header, section(&body)])
 }
 
 fn messages(depth: u64) -> String {

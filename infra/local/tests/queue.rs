@@ -197,7 +197,7 @@ async fn messages_are_kept_for_the_retention_and_over_a_restart() {
 }
 
 #[tokio::test]
-async fn what_comes_in_is_counted_by_the_minute() {
+async fn what_comes_in_is_counted_by_ten_seconds() {
     let folder = tempfile::tempdir().unwrap();
     let clock = Clock::manual(start());
     let queue = open(folder.path(), &clock);
@@ -227,6 +227,12 @@ async fn what_comes_in_is_counted_by_the_minute() {
     clock.advance(Duration::minutes(1));
     send(&queue, "dead", "c").await;
     assert_eq!((count(1, 2).await, count(0, 10).await), (2, 3));
+    let seconds = async |from: i64, to: i64| {
+        let time = |seconds| start() + Duration::minutes(2) + Duration::seconds(seconds);
+        let count = queue.sent_between("dead", time(from), time(to)).await;
+        count.unwrap()
+    };
+    assert_eq!((seconds(0, 10).await, seconds(10, 60).await), (1, 0));
     clock.advance(Duration::days(2));
     send(&queue, "dead", "d").await;
     assert_eq!(count(0, 10).await, 0, "counts are kept for a day");

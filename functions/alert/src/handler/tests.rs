@@ -317,14 +317,31 @@ async fn an_alarm_without_a_failure_in_the_record_tells_of_the_queue() {
 }
 
 #[tokio::test]
-async fn without_a_webhook_nothing_is_posted_and_nothing_is_remembered() {
-    let bench = Bench::new();
+async fn without_a_webhook_nothing_is_posted_and_the_next_incident_is_told_of() {
+    let (bench, slack) = (Bench::new(), Slack::start());
     fail(&bench, "x-1", "Image.Empty").await;
-    let alert = Alert::new(bench.adapters(), None).unwrap();
-    let event = serde_json::from_str(&change(DEPTH, "ALARM", 0)).unwrap();
-    let answer = alert.handle(event, &invocation()).await.unwrap();
+    tell(&slack.alert(&bench), &[change(DEPTH, "ALARM", 0)]).await;
+    // Its end, and nobody who could be told.
+    let mute = Alert::new(bench.adapters(), None).unwrap();
+    let off = serde_json::from_str(&change(DEPTH, "OK", 1)).unwrap();
+    let answer = mute.handle(off, &invocation()).await.unwrap();
     assert_eq!(answer, json!({ "posted": false }));
-    assert_eq!(bench.objects.writes(), 0);
+    fail(&bench, "x-2", "Image.Empty").await;
+    tell(&slack.alert(&bench), &[change(DEPTH, "ALARM", 2)]).await;
+    assert_eq!(
+        slack.texts()[1..],
+        ["2 images failed, first of all Image.Empty".to_owned()]
+    );
+}
+
+#[tokio::test]
+async fn an_alarm_that_comes_after_all_is_mended_is_not_told_of() {
+    let (bench, slack) = (Bench::new(), Slack::start());
+    tell(&slack.alert(&bench), &[change(NEW, "ALARM", 0)]).await;
+    assert!(slack.texts().is_empty());
+    // It did not begin anything that could be recovered.
+    tell(&slack.alert(&bench), &[change(NEW, "OK", 1)]).await;
+    assert!(slack.texts().is_empty());
 }
 
 #[tokio::test]

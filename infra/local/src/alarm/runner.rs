@@ -31,7 +31,7 @@ const MIGRATIONS: &[&str] = &["
 pub enum Metric {
     /// Messages that can be received, when the period ends.
     Visible,
-    /// Messages that came in during the period, which must be whole minutes.
+    /// Messages that came in during the period, which is counted in steps of ten seconds.
     Sent,
 }
 

@@ -1,15 +1,20 @@
-//! The tables: messages in the order of sending, and how many came in each minute.
+//! The tables: messages in the order of sending, and how many came in every ten seconds.
 
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, params};
 use safelight_sqlite::DatabaseError;
 use uuid::Uuid;
 
-const MINUTE_MS: i64 = 60_000;
+/// The shortest period of an alarm.
+const SLOT_MS: i64 = 10_000;
+
+/// How long counts are kept.
+const KEPT_SLOTS: i64 = 24 * 60 * 6;
 
 // `place` is the order of sending. Times are milliseconds since 1970. The index holds everything
 // that choosing a message and measuring a queue need.
-pub(super) const MIGRATIONS: &[&str] = &["
+pub(super) const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE messages (
         place INTEGER PRIMARY KEY,
         id TEXT NOT NULL UNIQUE,
@@ -26,16 +31,26 @@ pub(super) const MIGRATIONS: &[&str] = &["
         messages INTEGER NOT NULL,
         PRIMARY KEY (queue, minute)
     ) WITHOUT ROWID;
-"];
+",
+    "
+    DROP TABLE messages_sent;
+    CREATE TABLE messages_sent (
+        queue TEXT NOT NULL,
+        slot INTEGER NOT NULL,
+        messages INTEGER NOT NULL,
+        PRIMARY KEY (queue, slot)
+    ) WITHOUT ROWID;
+",
+];
 
 /// A time of the tables.
 pub(super) fn time(milliseconds: i64) -> DateTime<Utc> {
     DateTime::from_timestamp_millis(milliseconds).unwrap_or_default()
 }
 
-/// The minute that a time is in, as the tables count them.
-pub(super) fn minute(time: DateTime<Utc>) -> i64 {
-    time.timestamp_millis().div_euclid(MINUTE_MS)
+/// The ten seconds that a time is in, as the tables count them.
+pub(super) fn slot(time: DateTime<Utc>) -> i64 {
+    time.timestamp_millis().div_euclid(SLOT_MS)
 }
 
 /// Adds messages; answers their ids.
@@ -66,20 +81,20 @@ pub(super) fn count_sent(
     messages: usize,
     now: i64,
 ) -> Result<(), DatabaseError> {
-    let minute = now.div_euclid(MINUTE_MS);
+    let slot = now.div_euclid(SLOT_MS);
     let count = i64::try_from(messages).unwrap_or(i64::MAX);
     let new = tx
         .prepare_cached(
-            "INSERT INTO messages_sent (queue, minute, messages) VALUES (?1, ?2, ?3)
+            "INSERT INTO messages_sent (queue, slot, messages) VALUES (?1, ?2, ?3)
              ON CONFLICT DO UPDATE SET messages = messages + excluded.messages
              RETURNING messages",
         )?
-        .query_row(params![queue, minute, count], |row| row.get::<_, i64>(0))?
+        .query_row(params![queue, slot, count], |row| row.get::<_, i64>(0))?
         == count;
     if new {
-        // Once a minute at most: counts older than a day go.
-        tx.prepare_cached("DELETE FROM messages_sent WHERE queue = ?1 AND minute < ?2")?
-            .execute(params![queue, minute - 24 * 60])?;
+        // Once a slot at most: counts older than a day go.
+        tx.prepare_cached("DELETE FROM messages_sent WHERE queue = ?1 AND slot < ?2")?
+            .execute(params![queue, slot - KEPT_SLOTS])?;
     }
     Ok(())
 }

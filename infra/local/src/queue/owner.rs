@@ -7,7 +7,7 @@ use safelight_sqlite::DatabaseError;
 use serde::{Deserialize, Serialize};
 
 use super::SqliteQueue;
-use super::messages::{insert, minute, time};
+use super::messages::{insert, slot, time};
 use super::receipt::{Receipt, delete};
 
 /// A message that was looked at without receiving it.
@@ -120,7 +120,7 @@ impl SqliteQueue {
     }
 
     /// How many messages came into `queue` from `from` to before `to`, by sending or as dead letters;
-    /// both are rounded down to the minute. Counts are kept for a day.
+    /// both are rounded down to ten seconds. Counts are kept for a day.
     pub async fn sent_between(
         &self,
         queue: &str,
@@ -128,12 +128,12 @@ impl SqliteQueue {
         to: DateTime<Utc>,
     ) -> Result<u64, QueueError> {
         self.channel(queue)?;
-        let (queue, from, to) = (queue.to_owned(), minute(from), minute(to));
+        let (queue, from, to) = (queue.to_owned(), slot(from), slot(to));
         self.read(move |db| {
             let sum: i64 = db
                 .prepare_cached(
                     "SELECT coalesce(sum(messages), 0) FROM messages_sent
-                     WHERE queue = ?1 AND minute >= ?2 AND minute < ?3",
+                     WHERE queue = ?1 AND slot >= ?2 AND slot < ?3",
                 )?
                 .query_row(params![queue, from, to], |row| row.get(0))?;
             Ok(u64::try_from(sum).unwrap_or(0))

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pathlib
 import shutil
 import socket
 import subprocess
@@ -43,12 +44,13 @@ class Emulator:
             "AWS_DEFAULT_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true",
         }
         self.log = open(self.folder / "emulator.log", "w", encoding="utf-8")  # pylint: disable=consider-using-with
-        program = places.environment_of("requirements.txt", "ministack")
+        program = places.environment_of("requirements.txt", "python")
+        documented = pathlib.Path(__file__).with_name("documented.py")
         temporary = self.folder / "tmp"
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()
         self.process = subprocess.Popen(  # pylint: disable=consider-using-with
-            [program], stdout=self.log, stderr=subprocess.STDOUT, cwd=self.folder,
+            [program, documented], stdout=self.log, stderr=subprocess.STDOUT, cwd=self.folder,
             env={**os.environ, **self.credentials, "GATEWAY_PORT": str(self.port), "BIND_HOST": "127.0.0.1",
                  "MINISTACK_HOST": "127.0.0.1", "LOG_LEVEL": "INFO", "TMPDIR": str(temporary), **environment})
         try:
@@ -93,15 +95,16 @@ class Applied:
         root = places.shadow(f"{name}/root")
         self.folder = root / "infra" / "terraform" / "environments" / "production"
         (self.folder / "emulator_override.tf").write_text(OVERRIDE)
-        (self.folder / "emulator.auto.tfvars.json").write_text(
-            json.dumps({**VARIABLES, "packages": str(packages), **variables}))
+        self.variables = {**VARIABLES, "packages": str(packages), **variables}
         self.environment = places.terraform_environment(
             places.WORK / name / "terraform", AWS_ENDPOINT_URL=emulator.endpoint, **emulator.credentials)
         places.initialise(self.folder, self.environment)
         self.apply()
 
-    def apply(self):
+    def apply(self, **variables):
         """Brings the emulator to what the modules say, and keeps what was planned."""
+        self.variables.update(variables)
+        (self.folder / "emulator.auto.tfvars.json").write_text(json.dumps(self.variables))
         plan = str(self.folder / "plan")
         self.terraform("plan", "-input=false", f"-out={plan}")
         self.planned = {each["address"]: each.get("values", {}) for each in _resources(

@@ -5,6 +5,7 @@ Where the emulator differs from AWS, what is done about it stands here, beside t
 around it.
 """
 
+import base64
 import collections
 import http.server
 import json
@@ -17,8 +18,11 @@ import threading
 import time
 
 import emulator
+import packages
 import places
 import proxy
+import rekognition
+import uploads
 import walk
 from report import Skip
 
@@ -42,7 +46,6 @@ UNSEEN = {
     ("*", "s3:ListBucket"): "no call: it makes S3 answer 404 for what is not there, instead of 403",
     ("*", "s3:GetObject"): "of an event over 4 KB that lies in payloads/, or of a bucket without versions",
     ("*", "s3:PutObject"): "of an event over 4 KB, which goes to payloads/",
-    ("label", "rekognition:DetectLabels"): "the emulator has no Rekognition",
     ("record", "sqs:SendMessage"): "of an execution that died inside a state, and none did",
 }
 
@@ -104,31 +107,6 @@ def until(what, condition, patience=PATIENCE):
         time.sleep(0.5)
 
 
-def cargo(*arguments):
-    """Runs cargo in the repository, or says that it cannot."""
-    if not shutil.which("cargo"):
-        raise Skip("there is no cargo on this machine")
-    return places.run(["cargo", *arguments], cwd=places.REPOSITORY)
-
-
-def packages():
-    """Every function's zip, as it is deployed: in the folder that SAFELIGHT_PACKAGES names, or else they are built."""
-    if built := os.environ.get("SAFELIGHT_PACKAGES"):
-        return pathlib.Path(built)
-    said = cargo("run", "--quiet", "--package", "xtask", "--", "package")
-    print("        " + "\n        ".join(said.strip().splitlines()))
-    return places.TARGET / "lambda"
-
-
-def command():
-    """The `safelight` that knows AWS: the one that SAFELIGHT_PROGRAM names, or else it is built."""
-    if built := os.environ.get("SAFELIGHT_PROGRAM"):
-        return pathlib.Path(built)
-    # As a test of the whole workspace, so that what the other tests were built with is used again.
-    cargo("test", "--quiet", "--workspace", "--features", "safelight/aws", "--test", "arrows", "--no-run")
-    return places.TARGET / "debug" / "safelight"
-
-
 def kill(function):
     """Kills the processes of a function: the emulator's own, by the variable that Lambda sets."""
     killed = 0
@@ -152,7 +130,7 @@ class Deployment:
         self.folder = places.WORK / name / "machine"
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
-        # No Rekognition: the emulator has none. The sweep looks at once at what is in the record.
+        # Labels are made of pixels first, as on one machine. The sweep looks at once at what is in the record.
         self.applied = emulator.Applied(
             running, name, zips, upload={}, label_provider="properties",
             settings={"record": {"sweep_after_minutes": 0}}, environment={"AWS_ENDPOINT_URL": between.endpoint})
@@ -174,6 +152,12 @@ class Deployment:
         assert done.returncode in expected, (
             f"safelight {' '.join(arguments)} ended with {done.returncode}:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
         return done.stdout
+
+    def begin(self, *arguments):
+        """Begins a command on the deployment."""
+        return subprocess.Popen(
+            [self.program, *arguments], cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            env={**os.environ, **self.running.credentials, "AWS_ENDPOINT_URL": self.running.endpoint})
 
     def put(self, key, body):
         self.client("s3").put_object(Bucket=self.outputs["images_bucket"], Key=key, Body=body)
@@ -247,15 +231,15 @@ def comparable(value):
     return value
 
 
-def sequence(states):
-    """The states of the trunk as they were entered.
-
-    The emulator's history has no previousEventId, so no exit can be told of which entry it is, and nothing of what
-    happens inside a Map; AWS documents both, and the embedded engine has them:
-    https://docs.aws.amazon.com/step-functions/latest/apireference/API_HistoryEvent.html
-    """
-    names = [(each["state"], each["kind"]) for each in states]
-    return [each for each in names if "/" not in each[0] and each[0] not in ("Dispatch", "UnknownBranch")]
+def sequences(states):
+    """The states that were entered, and whether they were exited: of the trunk, and of each branch by itself, since
+    branches run side by side. The states of the Map that stand before the branches are of no branch by their name."""
+    found = collections.defaultdict(list)
+    for each in states:
+        name = each["state"]
+        place = name.split("/")[0] if "/" in name else "dispatch" if name in ("Dispatch", "UnknownBranch") else "trunk"
+        found[place].append([name, each["kind"], "exited" in each])
+    return found
 
 
 def lanes(document):
@@ -267,7 +251,7 @@ def lanes(document):
     found = collections.defaultdict(list)
     for event in sorted(document["events"], key=place):
         if event["lane"] == "h":
-            found["h"] += [sequence(event["data"]["states"])]
+            found["h"] += [sequences(event["data"]["states"])]
             continue
         if event["type"] == "execution.started.v1":
             # Published versions there, and names here.
@@ -294,24 +278,29 @@ def compared(here, there):
 
 def run(report):
     """All of it."""
-    zips = report.check("every function is packaged", packages)
-    program = report.check("the command with its adapters of AWS is built", command)
+    build = ["every function is packaged", "the command with its adapters of AWS is built"]
     names = ["terraform apply with the packages", "200 images go through", "the results are there",
              "the record verifies", "what failed is in the dead-letter queue", "the alarm makes one Slack message",
              "what nobody told of is closed by the sweep", "a stop and a kill in mid-task end as they should",
              "throttling, faults and lost answers lose nothing", "doctor finds nothing wrong",
              "a redrive does again what failed", "a backfill starts nothing twice",
-             "the roles are the calls that were seen", "the record is the local mode's"]
-    if zips is None or program is None:
-        for name in names:
-            report.skip(name, "what it needs was not built")
-        return
+             "a backfill that broke off is resumed", "uploads come in over HTTP, or are refused",
+             "labels come from Rekognition, throttled and tried again", "what was rolled back is as before",
+             "an image is erased and the record verifies", "the roles are the calls that were seen",
+             "the record is the local mode's"]
     try:
+        # Before anything is built for what cannot be run.
         places.terraform()
         places.environment_of("requirements.txt", "ministack")
     except Skip as why:
-        for name in names:
+        for name in [*build, *names]:
             report.skip(name, why)
+        return
+    zips = report.check(build[0], packages.packages)
+    program = report.check(build[1], packages.command)
+    if zips is None or program is None:
+        for name in names:
+            report.skip(name, "what it needs was not built")
         return
     with Slack() as slack, emulator.Emulator("pipeline") as running, proxy.Proxy(running.endpoint) as between:
         deployment = report.check(names[0], Deployment, running, between, zips, program)
@@ -368,11 +357,11 @@ def through(report, names, deployment, slack):
               f"{dict(collections.Counter(each['letter']['error']['name'] for each in listed))}")
 
     def one_message():
-        # The emulator publishes no metrics of SQS: this is the value that SQS would.
-        deployment.client("cloudwatch").put_metric_data(Namespace="AWS/SQS", MetricData=[{
-            "MetricName": "ApproximateNumberOfMessagesVisible", "Value": deployment.letters(),
-            "Dimensions": [{"Name": "QueueName",
-                            "Value": deployment.outputs["dead_letter_queue_url"].rsplit("/", 1)[1]}]}])
+        # The emulator publishes no metrics of SQS, and of one that is put it looks at no dimensions, so that the alarms
+        # of other queues go off as well: the state is set that CloudWatch would find.
+        deployment.client("cloudwatch").set_alarm_state(
+            AlarmName="safelight-dead-letters-depth", StateValue="ALARM",
+            StateReason=f"Threshold Crossed: Maximum {deployment.letters()} GreaterThanOrEqualToThreshold 1.0")
         on = until("an alarm is on", lambda: deployment.client("cloudwatch").describe_alarms(
             StateValue="ALARM")["MetricAlarms"])
         until("a message in Slack", lambda: slack.messages, 60)
@@ -466,8 +455,6 @@ def through(report, names, deployment, slack):
     def roles():
         findings, unseen = [], []
         for name, manifest in sorted(walk.manifests_of(places.REPOSITORY / "functions").items()):
-            if name == "upload":
-                continue
             permitted, seen = set(manifest["actions"]), set(deployment.proxy.calls[f"safelight-{name}"])
             findings += [f"{name} calls {action}, which its role does not allow" for action in sorted(seen - permitted)]
             for action in sorted(permitted - seen):
@@ -526,6 +513,132 @@ def through(report, names, deployment, slack):
         until("the ingest queue is empty", lambda: deployment.depth(deployment.outputs["ingest_queue_url"]) == 0)
         assert len(deployment.executions()) == count + said["queued"]
 
+    def resumed():
+        bucket, number = "archive-of-others", 40
+        deployment.client("s3").create_bucket(Bucket=bucket)
+        body = chosen["graphics/badge.png"].read_bytes()
+        for each in range(number):
+            deployment.client("s3").put_object(Bucket=bucket, Key=f"old/{each:03} %+한.png", Body=body)
+        count = len(deployment.executions())
+        # Killed when the first ten are queued: the next ten would be two seconds later.
+        first_run = deployment.begin("backfill", f"s3://{bucket}/old/", "--rate", "5", "--json")
+        until("a position is noted", lambda: list((deployment.folder / ".safelight").glob("backfill-*.json")), 60)
+        first_run.kill()
+        first_run.wait()
+        begun = time.monotonic()
+        said = json.loads(deployment.safelight(
+            "backfill", f"s3://{bucket}/old/", "--resume", "--again", "--rate", "20", "--json"))
+        took = time.monotonic() - begun
+        assert 0 < said["objects"] == said["queued"] < number, said
+        # What is left goes in tens, each of which takes half a second.
+        assert took >= (said["queued"] - 10) / 20, took
+        deployment.settled(count + number)
+        assert len(deployment.executions()) == count + number, len(deployment.executions())
+        done = {key: documents for key, documents in deployment.histories().items() if key.startswith("old/")}
+        assert len(done) == number and all(len(documents) == 1 for documents in done.values())
+        print(f"        killed after {number - said['objects']} of {number}; the rest in {took:.1f} s at 20 a second")
+
+    def uploaded():
+        client = uploads.Client(deployment.running, deployment.outputs["upload_endpoint"])
+        small, large = chosen["graphics/badge.png"].read_bytes(), uploads.noise(1_200)
+        count = len(deployment.closed())
+        status, _, said = client.ask("PUT", "images/uploads/small 한.png", small)
+        assert status == 201 and said["format"] == "png", (status, said)
+        status, headers, said = client.ask("PUT", "images/uploads/large.png", large)
+        location = {name.lower(): value for name, value in headers.items()}.get("location")
+        assert status == 307 and location == said["upload"]["url"], (status, said)
+        assert uploads.put(location, said["upload"]["headers"], large) == 200
+        status, _, said = client.leave("uploads/left.png", large)
+        assert status == 200 and said["upload"]["method"] == "PUT", (status, said)
+        assert uploads.put(said["upload"]["url"], said["upload"]["headers"], large) == 200
+        deployment.settled(count + 3)
+        done = deployment.histories()
+        for key in ("uploads/small 한.png", "uploads/large.png", "uploads/left.png"):
+            assert done[key][0]["summary"]["outcome"] == "succeeded", done[key][0]["summary"]
+        text = b"not an image at all"
+        refused = {
+            "no image": (415, client.ask("PUT", "images/uploads/x.png", text)),
+            "a broken header": (422, client.ask("PUT", "images/uploads/x.png", small[:20])),
+            "no such bucket": (404, client.ask("PUT", "elsewhere/x.png", small)),
+            "a key that climbs": (400, client.ask("PUT", "images/a/../x.png", small)),
+            "too large": (413, client.ask("POST", "images/uploads/x.png", json.dumps(
+                {"bytes": 1 << 40, "head": base64.b64encode(small[:64]).decode()}).encode())),
+        }
+        # Without a signature the API itself refuses, and the function is not called.
+        status, _, said = client.ask("PUT", "images/uploads/x.png", small, signed=False)
+        assert status == 403 and said == {"message": "Forbidden"}, (status, said)
+        for what, (expected, (status, _, said)) in refused.items():
+            assert status == expected and said["error"]["name"], f"{what}: {status} {said}"
+        assert len(deployment.executions()) == count + 3
+        print(f"        {len(large) / 1e6:.1f} MB by way of 307 and of leave; refused: {', '.join(refused)}")
+
+    def labels_of(document):
+        return [event for event in document["events"] if event["lane"] == "b.label"]
+
+    def labelled():
+        service, count = deployment.proxy.rekognition, len(deployment.closed())
+        deployment.applied.apply(label_provider="rekognition")
+        picture = chosen["photos/lake-at-dawn.jpg"].read_bytes()
+        # A function tries four times; what is throttled for longer the workflow tries again.
+        service.throttled = {"labels/within.jpg": 2, "labels/beyond.jpg": 5}
+        for key in service.throttled:
+            deployment.put(key, picture)
+        deployment.put("labels/animated.gif", chosen["difficult/animated.gif"].read_bytes())
+        deployment.settled(count + 3)
+        done = {key: documents[0] for key, documents in deployment.histories().items()}
+        within, beyond = labels_of(done["labels/within.jpg"]), labels_of(done["labels/beyond.jpg"])
+        assert service.calls == {"labels/within.jpg": 3, "labels/beyond.jpg": 6}, service.calls
+        assert [each["type"] for each in within if "state" in each["type"]] == ["state.entered.v1", "state.succeeded.v1"]
+        states = [each["type"] for each in beyond if each["type"].startswith("state.")]
+        assert states == ["state.entered.v1", "state.failed.v1", "state.retried.v1", "state.succeeded.v1"], states
+        failed = next(each for each in beyond if each["type"] == "state.failed.v1")
+        assert failed["data"]["error"]["name"] == "Label.Throttled", failed
+        assert not labels_of(done["labels/animated.gif"]), "Rekognition takes no GIF"
+        for key in service.throttled:
+            written = json.loads(deployment.client("s3").get_object(
+                Bucket=deployment.outputs["results_bucket"], Key=f"results/label/{key}/labels.json")["Body"].read())
+            assert written == rekognition.ANSWER, written
+
+    def rolled_back():
+        count = len(deployment.closed())
+        before = deployment.histories()
+        deployment.applied.apply(label_provider="properties")
+        deployment.put("labels/after.jpg", chosen["photos/lake-at-dawn.jpg"].read_bytes())
+        deployment.settled(count + 1)
+        after = deployment.histories()["labels/after.jpg"][0]
+        during = before["labels/within.jpg"][0]
+        assert sum(deployment.proxy.rekognition.calls.values()) == 9, deployment.proxy.rekognition.calls
+        assert after["summary"]["outcome"] == "succeeded" and labels_of(after)
+        versions = [document["header"]["branches"]["label"] for document in (during, after)]
+        assert versions[0] != versions[1], versions
+        print(f"        label: {' then '.join(each.rsplit(':', 2)[-2] + ':' + each.rsplit(':', 1)[-1] for each in versions)}")
+
+    def erased():
+        # As the runbook says.
+        key = "photos/lake-at-dawn.jpg"
+        name = first[key][0]["header"]["execution"]
+        storage, gone = deployment.client("s3"), 0
+        for bucket, prefixes in {
+                deployment.outputs["images_bucket"]: [key],
+                deployment.outputs["results_bucket"]: [f"results/{branch}/{key}/" for branch in
+                                                       ("label", "thumbnail", "compress")]}.items():
+            for prefix in prefixes:
+                listed = storage.list_object_versions(Bucket=bucket, Prefix=prefix)
+                for each in [*listed.get("Versions", []), *listed.get("DeleteMarkers", [])]:
+                    storage.delete_object(Bucket=bucket, Key=each["Key"], VersionId=each["VersionId"])
+                    gone += 1
+        assert gone >= 4, gone
+        said = json.loads(deployment.safelight("audit", "verify", name, "--json"))
+        assert said["damage"] == [], said
+        # An archive is part of the record: who deletes it damages it.
+        archive = next(event["data"]["archive"]["key"] for event in first[key][0]["events"]
+                       if event["type"] == "history.archived.v1")
+        for each in storage.list_object_versions(
+                Bucket=deployment.outputs["results_bucket"], Prefix=archive).get("Versions", []):
+            storage.delete_object(Bucket=deployment.outputs["results_bucket"], Key=archive, VersionId=each["VersionId"])
+        said = json.loads(deployment.safelight("audit", "verify", name, "--json", expected=(4,)))
+        assert [each["kind"] for each in said["damage"]] == ["absent"], said
+
     def same_as_local():
         there = {key: documents for key, documents in first.items() if key in chosen}
         findings = compared(locally(deployment.program, chosen), there)
@@ -538,5 +651,5 @@ def through(report, names, deployment, slack):
     first = deployment.histories()
     for name, check in zip(names[2:], [
             results_are_there, verifies, failed_are_letters, one_message, swept, stopped_and_killed, faults, doctor,
-            redriven, backfilled, roles, same_as_local]):
+            redriven, backfilled, resumed, uploaded, labelled, rolled_back, erased, roles, same_as_local]):
         report.check(name, check)

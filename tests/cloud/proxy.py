@@ -9,6 +9,8 @@ import threading
 import time
 import urllib.parse
 
+import rekognition
+
 # Errors as each service says them.
 THROTTLED = {
     "dynamodb": (400, b'{"__type":"com.amazonaws.dynamodb.v20120810#ThrottlingException","message":"Rate exceeded"}'),
@@ -29,6 +31,7 @@ class Proxy:
         self.rate, self.random, self.lock = 0.0, random.Random(20261121), threading.Lock()
         # Calls for which this says true wait until `release` is set.
         self.held, self.holding, self.release = None, threading.Event(), threading.Event()
+        self.rekognition = rekognition.Rekognition()
         proxy = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -73,6 +76,8 @@ class Proxy:
         if self.held and self.held(function, action):
             self.holding.set()
             self.release.wait(120)
+        if service == "rekognition":
+            return _answer(request, *self.rekognition.answer(body), [("content-type", "application/x-amz-json-1.1")])
         if fault == "throttled":
             return _answer(request, *THROTTLED[service])
         if fault == "fault":
@@ -107,7 +112,7 @@ def action_of(request):
     """Service and action of a call, as IAM names them."""
     target = request.headers.get("x-amz-target", "")
     for prefix, service in {"DynamoDB": "dynamodb", "AmazonSQS": "sqs", "AWSStepFunctions": "states",
-                            "secretsmanager": "secretsmanager"}.items():
+                            "secretsmanager": "secretsmanager", "RekognitionService": "rekognition"}.items():
         if target.startswith(prefix):
             name = target.rsplit(".", 1)[1]
             # A batch is allowed by the action of one.

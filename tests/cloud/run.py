@@ -15,7 +15,7 @@ from report import Report
 
 PARTS = {"checks": checks.run, "pipeline": pipeline.run, "compare": compare.run}
 
-# What is run where none is named: packages take a quarter of an hour to build, and a comparison wants a quiet machine.
+# What is run where none is named: the pipeline is a stage of its own, and a comparison wants a quiet machine.
 USUAL = ["checks"]
 
 

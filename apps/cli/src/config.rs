@@ -276,6 +276,29 @@ impl Config {
         if self.max_executions == 0 || self.max_executions > 10_000 {
             return bad("max_executions", "must be within 1 to 10000");
         }
+        let validate = &self.validate;
+        if validate.formats.is_empty() {
+            return bad("validate.formats", "is empty: no image would pass");
+        }
+        // NaN is in no range.
+        if !(0.0..=1e6).contains(&validate.max_megapixels) || validate.max_megapixels == 0.0 {
+            return bad(
+                "validate.max_megapixels",
+                "must be above 0, at most 1000000",
+            );
+        }
+        if validate.min_side > validate.max_side || validate.max_side == 0 {
+            return bad(
+                "validate.min_side",
+                "must not be above validate.max_side: no image would pass",
+            );
+        }
+        if validate.max_bytes == 0 || validate.max_frames == 0 {
+            return bad(
+                "validate.max_bytes and validate.max_frames",
+                "must be 1 or more",
+            );
+        }
         for (name, alarm) in [
             ("alarm_depth", &self.alarm_depth),
             ("alarm_new", &self.alarm_new),
@@ -361,6 +384,10 @@ mod tests {
         for text in [
             "max_executions = 0",
             "[alarm_new]\nthreshold = 0.0",
+            "[validate]\nformats = []",
+            "[validate]\nmax_megapixels = nan",
+            "[validate]\nmin_side = 100\nmax_side = 10",
+            "[validate]\nmax_frames = 0",
             "[alarm_new]\nevaluation_periods = 2\ndatapoints_to_alarm = 3",
             "[serve.buckets.results]\npath = \"x\"",
             "[serve.buckets.UPPER]\npath = \"x\"",

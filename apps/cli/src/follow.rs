@@ -13,9 +13,8 @@ pub struct Follower<'a> {
     host: &'a Host,
     closed: broadcast::Receiver<String>,
     waiting: HashMap<String, String>,
-    /// Closed, but not looked at yet: kept here so that dropping `next` loses nothing.
+    /// Closed, perhaps, and not looked at yet.
     unseen: VecDeque<String>,
-    ended: VecDeque<(String, Summary)>,
 }
 
 impl<'a> Follower<'a> {
@@ -26,13 +25,12 @@ impl<'a> Follower<'a> {
             closed: host.closed(),
             waiting: HashMap::new(),
             unseen: VecDeque::new(),
-            ended: VecDeque::new(),
         }
     }
 
     /// Whether nothing is waited for.
     pub fn is_empty(&self) -> bool {
-        self.waiting.is_empty() && self.ended.is_empty()
+        self.waiting.is_empty()
     }
 
     /// Waits for an execution that will be started after this.
@@ -41,22 +39,18 @@ impl<'a> Follower<'a> {
     }
 
     /// Waits for an execution that may be closed already.
-    pub async fn follow(&mut self, execution: String, shown: String) -> anyhow::Result<()> {
-        self.expect(execution.clone(), shown);
-        self.look(&execution).await
+    pub fn follow(&mut self, execution: String, shown: String) {
+        self.unseen.push_back(execution.clone());
+        self.expect(execution, shown);
     }
 
-    /// The next image that has ended. Only call it while something is waited for. It may be dropped
-    /// while it waits.
-    pub async fn next(&mut self) -> anyhow::Result<(String, Summary)> {
+    /// The next execution that may have ended: see [`Self::ended`]. Only call it while something is
+    /// waited for. It asks nobody, so that it is ready as soon as there is one, and may be dropped while
+    /// it waits.
+    pub async fn next(&mut self) -> anyhow::Result<String> {
         loop {
-            if let Some(ended) = self.ended.pop_front() {
-                return Ok(ended);
-            }
-            if let Some(execution) = self.unseen.front().cloned() {
-                self.look(&execution).await?;
-                self.unseen.pop_front();
-                continue;
+            if let Some(execution) = self.unseen.pop_front() {
+                return Ok(execution);
             }
             tokio::select! {
                 closed = self.closed.recv() => match closed {
@@ -72,13 +66,13 @@ impl<'a> Follower<'a> {
         }
     }
 
-    async fn look(&mut self, execution: &str) -> anyhow::Result<()> {
-        if self.waiting.contains_key(execution)
-            && let Some(summary) = self.host.record.summary(execution).await?
-            && let Some(shown) = self.waiting.remove(execution)
-        {
-            self.ended.push_back((shown, summary));
+    /// How the person calls the image of an execution, and how it ended: once, if it is waited for and
+    /// has ended.
+    pub async fn ended(&mut self, execution: &str) -> anyhow::Result<Option<(String, Summary)>> {
+        if !self.waiting.contains_key(execution) {
+            return Ok(None);
         }
-        Ok(())
+        let summary = self.host.record.summary(execution).await?;
+        Ok(summary.and_then(|summary| Some((self.waiting.remove(execution)?, summary))))
     }
 }

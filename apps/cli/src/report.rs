@@ -38,9 +38,10 @@ impl Report {
         self.count(RowOutcome::Rejected) + self.count(RowOutcome::Failed)
     }
 
-    /// What the exit code says of it.
+    /// What the exit code says of it: also of images that had failed before and were left as they are, or a
+    /// script that runs the command until all is well would stop too early.
     pub fn exit(&self) -> Exit {
-        if self.bad() > 0 {
+        if self.bad() + self.unchanged_bad > 0 {
             Exit::SomeFailed
         } else {
             Exit::Fine

@@ -306,7 +306,7 @@ async fn redrive(
     for failure in failures {
         let started = redrive_one(&access, &failure, reason, &mut names).await?;
         if let (Some(follower), Some((execution, shown))) = (&mut follower, started) {
-            follower.follow(execution, shown).await?;
+            follower.follow(execution, shown);
         }
     }
     let Some(mut follower) = follower else {
@@ -316,8 +316,10 @@ async fn redrive(
     };
     let results = config.out.display().to_string();
     while !follower.is_empty() {
-        let (shown, summary) = follower.next().await?;
-        reporter.row(Row::of(&summary, &shown, &results, false))?;
+        let closed = follower.next().await?;
+        if let Some((shown, summary)) = follower.ended(&closed).await? {
+            reporter.row(Row::of(&summary, &shown, &results, false))?;
+        }
     }
     drop(follower);
     access.close().await?;

@@ -94,11 +94,25 @@ async fn drive(
     let mut open = true;
     while open || !follower.is_empty() {
         tokio::select! {
+            // What has ended is reported before more is queued.
+            biased;
+            signal = &mut interrupted => {
+                signal?;
+                anyhow::bail!(crate::failure::with_next_step(
+                    "interrupted",
+                    "run the same command again: it goes on where it was",
+                ));
+            }
+            closed = follower.next(), if !follower.is_empty() => {
+                if let Some((shown, summary)) = follower.ended(&closed?).await? {
+                    reporter.row(Row::of(&summary, &shown, &results, false))?;
+                }
+            }
             next = hashed.recv(), if open => match next {
                 Some((source, image)) => {
                     match plan(host, &image, again, &queued, &config.out, &mut names).await? {
                         Plan::Unchanged(summary) => reporter.row(Row::of(&summary, &source.shown, &results, true))?,
-                        Plan::Follow(execution) => follower.follow(execution, source.shown).await?,
+                        Plan::Follow(execution) => follower.follow(execution, source.shown),
                         Plan::Start { execution, body } => {
                             follower.expect(execution, source.shown);
                             host.queue.send(INGEST, &[body]).await.or_next_step(
@@ -110,17 +124,6 @@ async fn drive(
                 }
                 None => open = false,
             },
-            ended = follower.next(), if !follower.is_empty() => {
-                let (shown, summary) = ended?;
-                reporter.row(Row::of(&summary, &shown, &results, false))?;
-            }
-            signal = &mut interrupted => {
-                signal?;
-                anyhow::bail!(crate::failure::with_next_step(
-                    "interrupted",
-                    "run the same command again: it goes on where it was",
-                ));
-            }
         }
     }
     hashing.await.context("reading the files")?;

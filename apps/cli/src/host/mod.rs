@@ -16,6 +16,7 @@ mod event_source;
 mod functions;
 mod machine;
 mod runner;
+mod space;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -100,6 +101,8 @@ pub struct Host {
     engine: EngineHandle,
     engine_owner: Option<Engine>,
     lambda: LambdaHost,
+    /// Why nothing can go on.
+    halt: watch::Sender<Option<String>>,
     /// The alarms of a batch, which looks at them at its end.
     alarms: Option<Mutex<AlarmRunner>>,
     database: Database,
@@ -147,6 +150,7 @@ impl Host {
             state: state.clone(),
         };
         let objects = FolderObjects::open(&folders)?;
+        let results_folder = folders.results.clone();
         let concurrency = functions::register(
             &lambda,
             config,
@@ -158,7 +162,14 @@ impl Host {
             &branches,
         )?;
         let commands = commands(&branches, &record, &objects, &state);
-        let runner = LambdaRunner::new(lambda.clone(), concurrency, commands);
+        let halt = watch::Sender::new(None);
+        let runner = LambdaRunner::new(
+            lambda.clone(),
+            concurrency,
+            commands,
+            results_folder,
+            halt.clone(),
+        );
         let options = EngineOptions {
             status_hook: Some(outbox(queue.clone())),
             ..EngineOptions::default()
@@ -196,6 +207,7 @@ impl Host {
             engine,
             engine_owner: Some(owner),
             lambda,
+            halt,
             alarms: None,
             database,
             closed: broadcast::Sender::new(4096),
@@ -219,23 +231,29 @@ impl Host {
         self.engine.open_executions()
     }
 
-    /// Ends when the engine has stopped by itself, with the reason.
+    /// Ends when nothing can go on, with the reason.
     pub async fn stopped(&self) -> anyhow::Error {
-        match self.engine.stopped().await {
-            Ok(()) => anyhow::anyhow!("the engine has stopped"),
-            Err(error) => with_next_step(
-                format!("the engine has stopped: {error}"),
-                "mend the cause and run the command again: it goes on where it was",
-            ),
-        }
+        let mut halt = self.halt.subscribe();
+        let why = tokio::select! {
+            stopped = self.engine.stopped() => match stopped {
+                Ok(()) => return anyhow::anyhow!("the engine has stopped"),
+                Err(error) => format!("the engine has stopped: {error}"),
+            },
+            // The sender is this host's own.
+            Ok(why) = halt.wait_for(Option::is_some) => why.clone().unwrap_or_default(),
+        };
+        with_next_step(
+            why,
+            "mend the cause and run the command again: it goes on where it was",
+        )
     }
 
     /// Waits until no execution is open and every one that ended is closed in the record.
     pub async fn drain(&self) -> anyhow::Result<()> {
-        self.engine
-            .drain()
-            .await
-            .map_err(|error| anyhow::anyhow!("{error}"))?;
+        tokio::select! {
+            drained = self.engine.drain() => drained.map_err(|error| anyhow::anyhow!("{error}"))?,
+            error = self.stopped() => return Err(error),
+        }
         self.until_empty(RECORD).await
     }
 

@@ -1,15 +1,18 @@
 //! Runs the engine's tasks in the Lambda host.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use safelight_engine::{DispatchedTask, TaskRunner};
 use safelight_lambda_host::{InvokeOptions, LambdaHost};
+use safelight_schema::error_name;
 use serde_json::Value;
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use super::command_branch::{CommandBranch, Failed};
+use super::space;
 
 /// Hands tasks to the Lambda host, each on a task of the async runtime.
 ///
@@ -21,6 +24,10 @@ pub struct LambdaRunner {
     free: BTreeMap<String, Arc<Semaphore>>,
     /// The branches that are commands, by the name of their function.
     commands: BTreeMap<String, Arc<CommandBranch>>,
+    /// The folder that functions write to.
+    results: PathBuf,
+    /// Told why nothing can go on: see [`space`].
+    halt: watch::Sender<Option<String>>,
     /// The runtime: `dispatch` is called on the engine's thread.
     runtime: Handle,
 }
@@ -31,6 +38,8 @@ impl LambdaRunner {
         lambda: LambdaHost,
         concurrency: BTreeMap<String, usize>,
         commands: BTreeMap<String, Arc<CommandBranch>>,
+        results: PathBuf,
+        halt: watch::Sender<Option<String>>,
     ) -> Self {
         let free = concurrency
             .into_iter()
@@ -39,6 +48,8 @@ impl LambdaRunner {
             lambda,
             free: free.collect(),
             commands,
+            results,
+            halt,
             runtime: Handle::current(),
         }
     }
@@ -49,6 +60,7 @@ impl TaskRunner for LambdaRunner {
         let lambda = self.lambda.clone();
         let free = self.free.get(&task.function_name).cloned();
         let command = self.commands.get(&task.function_name).cloned();
+        let (results, halt) = (self.results.clone(), self.halt.clone());
         self.runtime.spawn(async move {
             // A function that is not known has no workers to wait for: the Lambda host says so.
             let _worker = match free {
@@ -66,7 +78,16 @@ impl TaskRunner for LambdaRunner {
             };
             match answered {
                 Ok(output) => task.completion.succeeded(output),
-                Err(failed) => task.completion.failed(failed.name, failed.cause),
+                Err(failed) => {
+                    if failed.name == error_name::OBJECTS_UNAVAILABLE.name
+                        && let Some(why) = space::missing(results).await
+                    {
+                        // The task stays open, and is done again when the host is started again.
+                        halt.send_replace(Some(why));
+                        return;
+                    }
+                    task.completion.failed(failed.name, failed.cause);
+                }
             }
         });
     }

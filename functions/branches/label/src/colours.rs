@@ -1,8 +1,8 @@
 //! Dominant colours and their names.
 
-use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
-use crate::features::Small;
+use crate::features::{Small, bin};
 use crate::quality::rounded;
 use crate::response::DominantColor;
 
@@ -154,17 +154,28 @@ const CSS: &[(&str, u32)] = &[
     ("yellowgreen", 0x9A_CD32),
 ];
 
-/// A colour in CIE L*a*b* (D65).
-pub(crate) fn lab(rgb: [u8; 3]) -> [f64; 3] {
-    let linear = rgb.map(|value| {
-        let value = f64::from(value) / 255.0;
+/// The light of each coded value.
+static LIGHT: LazyLock<[f64; 256]> = LazyLock::new(|| {
+    std::array::from_fn(|value| {
+        let value = value as f64 / 255.0;
         if value <= 0.040_45 {
             value / 12.92
         } else {
             ((value + 0.055) / 1.055).powf(2.4)
         }
-    });
-    let [r, g, b] = linear;
+    })
+});
+
+/// The names in CIE L*a*b*.
+static NAMED: LazyLock<Vec<(&str, [f64; 3])>> = LazyLock::new(|| {
+    CSS.iter()
+        .map(|&(name, value)| (name, lab(unpacked(value))))
+        .collect()
+});
+
+/// A colour in CIE L*a*b* (D65).
+pub(crate) fn lab(rgb: [u8; 3]) -> [f64; 3] {
+    let [r, g, b] = rgb.map(|value| LIGHT[usize::from(value)]);
     let xyz = [
         (0.412_456 * r + 0.357_576 * g + 0.180_438 * b) / 0.950_47,
         0.212_673 * r + 0.715_152 * g + 0.072_175 * b,
@@ -184,23 +195,27 @@ pub(crate) fn lab(rgb: [u8; 3]) -> [f64; 3] {
     ]
 }
 
+/// The square of ΔE 1976.
 fn distance(a: [f64; 3], b: [f64; 3]) -> f64 {
-    a.iter()
-        .zip(b)
-        .map(|(a, b)| (a - b) * (a - b))
-        .sum::<f64>()
-        .sqrt()
+    a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum()
+}
+
+/// Which of some colours is nearest; of equals the first.
+fn nearest(colours: impl Iterator<Item = [f64; 3]>, point: [f64; 3]) -> usize {
+    let mut best = (0, f64::INFINITY);
+    for (at, colour) in colours.enumerate() {
+        let distance = distance(colour, point);
+        if distance < best.1 {
+            best = (at, distance);
+        }
+    }
+    best.0
 }
 
 /// The nearest CSS colour name, by ΔE 1976.
 pub fn css_name(rgb: [u8; 3]) -> &'static str {
-    let here = lab(rgb);
-    CSS.iter()
-        .min_by(|a, b| {
-            let to = |value: u32| distance(here, lab(unpacked(value)));
-            to(a.1).total_cmp(&to(b.1))
-        })
-        .map_or("black", |(name, _)| name)
+    let at = nearest(NAMED.iter().map(|named| named.1), lab(rgb));
+    NAMED.get(at).map_or("black", |named| named.0)
 }
 
 fn unpacked(value: u32) -> [u8; 3] {
@@ -273,23 +288,25 @@ pub fn simplified(rgb: [u8; 3]) -> &'static str {
 /// L*a*b* over a histogram of 32 levels a channel, from the most frequent colours that differ.
 pub fn dominant(small: &Small, wanted: &dyn Fn(usize) -> bool, most: usize) -> Vec<DominantColor> {
     // Weight and mean colour of each cell of the histogram.
-    let mut cells: BTreeMap<[u8; 3], (f64, [f64; 3])> = BTreeMap::new();
-    let mut total = 0.0;
+    let mut cells = vec![(0u32, [0u32; 3]); 1 << 15];
+    let mut total = 0u32;
     for (at, rgb) in small.rgb.iter().enumerate() {
         if !wanted(at) {
             continue;
         }
-        let cell = cells.entry(rgb.map(|value| value >> 3)).or_default();
-        cell.0 += 1.0;
+        let cell = &mut cells[bin(*rgb, 5)];
+        cell.0 += 1;
         for (sum, value) in cell.1.iter_mut().zip(rgb) {
-            *sum += f64::from(*value);
+            *sum += u32::from(*value);
         }
-        total += 1.0;
+        total += 1;
     }
     let mut points: Vec<(f64, [f64; 3], [f64; 3])> = cells
-        .into_values()
-        .map(|(weight, sums)| {
-            let mean = sums.map(|sum| sum / weight);
+        .into_iter()
+        .filter(|cell| cell.0 > 0)
+        .map(|(count, sums)| {
+            let weight = f64::from(count);
+            let mean = sums.map(|sum| f64::from(sum) / weight);
             (weight, mean, lab(mean.map(|value| value.round() as u8)))
         })
         .collect();
@@ -301,23 +318,16 @@ pub fn dominant(small: &Small, wanted: &dyn Fn(usize) -> bool, most: usize) -> V
         }
         if centres
             .iter()
-            .all(|&centre| distance(centre, *point) > 2.0 * SAME)
+            .all(|&centre| distance(centre, *point) > 4.0 * SAME * SAME)
         {
             centres.push(*point);
         }
     }
-    let nearest = |centres: &[[f64; 3]], point: [f64; 3]| {
-        centres
-            .iter()
-            .enumerate()
-            .min_by(|a, b| distance(*a.1, point).total_cmp(&distance(*b.1, point)))
-            .map_or(0, |(at, _)| at)
-    };
     let mut clusters = Vec::new();
     for _ in 0..ROUNDS {
         clusters = vec![(0.0, [0.0; 3], [0.0; 3]); centres.len()];
         for &(weight, mean, point) in &points {
-            let Some(cluster) = clusters.get_mut(nearest(&centres, point)) else {
+            let Some(cluster) = clusters.get_mut(nearest(centres.iter().copied(), point)) else {
                 continue;
             };
             cluster.0 += weight;
@@ -326,15 +336,21 @@ pub fn dominant(small: &Small, wanted: &dyn Fn(usize) -> bool, most: usize) -> V
                 cluster.2[channel] += point[channel] * weight;
             }
         }
+        let before = centres.clone();
         for (centre, cluster) in centres.iter_mut().zip(&clusters) {
             if cluster.0 > 0.0 {
                 *centre = cluster.2.map(|sum| sum / cluster.0);
             }
         }
+        // The rounds to come would give the same.
+        if before == centres {
+            break;
+        }
     }
+    let total = f64::from(total.max(1));
     let mut colours: Vec<DominantColor> = clusters
         .into_iter()
-        .filter(|cluster| cluster.0 / f64::max(total, 1.0) >= LEAST_SHARE)
+        .filter(|cluster| cluster.0 / total >= LEAST_SHARE)
         .map(|(weight, sums, _)| {
             let rgb = sums.map(|sum| (sum / weight).round() as u8);
             let [red, green, blue] = rgb;

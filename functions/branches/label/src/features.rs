@@ -178,7 +178,7 @@ pub fn measure(small: &Small) -> Features {
     let mut sorted = coarse.clone();
     sorted.sort_unstable_by(|a, b| b.cmp(a));
     let top = |count: usize| f64::from(sorted[..count].iter().sum::<u32>()) / n;
-    let (thin, rhythm) = ink(small);
+    let (thin, rhythm) = ink(small, &coarse);
     let transparent = small.alpha.iter().filter(|&&alpha| alpha < 250).count() as f64
         / small.rgb.len().max(1) as f64;
     Features {
@@ -201,7 +201,8 @@ pub fn measure(small: &Small) -> Features {
     }
 }
 
-fn bin([red, green, blue]: [u8; 3], bits: u32) -> usize {
+/// Which cell of a histogram with so many bits a channel a colour is in.
+pub(crate) fn bin([red, green, blue]: [u8; 3], bits: u32) -> usize {
     let part = |value: u8| usize::from(value >> (8 - bits));
     part(red) << (2 * bits) | part(green) << bits | part(blue)
 }
@@ -252,22 +253,21 @@ fn neighbours(small: &Small) -> [f64; 3] {
 
 /// The largest difference of a channel.
 fn difference(a: [u8; 3], b: [u8; 3]) -> u8 {
-    a.iter()
-        .zip(b)
-        .map(|(a, b)| a.abs_diff(b))
-        .max()
-        .unwrap_or(0)
+    let [red, green, blue] = [0, 1, 2].map(|channel| a[channel].abs_diff(b[channel]));
+    red.max(green).max(blue)
 }
 
 /// Ink is what differs from the most frequent colour by more than 64. Returns the share of ink that
 /// is thin (gone when every pixel needs ink on all four sides two pixels away), and the rhythm of
 /// inked and empty rows: changes between them, where eight rows a change is 1.
-fn ink(small: &Small) -> (f64, f64) {
-    let mut counts = std::collections::BTreeMap::<usize, u32>::new();
-    for at in (0..small.rgb.len()).filter(|&at| small.visible(at)) {
-        *counts.entry(bin(small.rgb[at], 4)).or_default() += 1;
-    }
-    let Some((&mode, _)) = counts.iter().max_by_key(|&(_, &count)| count) else {
+/// `counts`: a histogram of four bits a channel.
+fn ink(small: &Small, counts: &[u32]) -> (f64, f64) {
+    let Some((mode, 1..)) = counts
+        .iter()
+        .copied()
+        .enumerate()
+        .max_by_key(|&(_, count)| count)
+    else {
         return (0.0, 0.0);
     };
     let middle = |shift: usize| ((mode >> shift & 15) * 16 + 8) as u8;

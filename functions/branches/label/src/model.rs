@@ -42,7 +42,7 @@ fn logistic(value: f64) -> f64 {
     1.0 / (1.0 + (-value).exp())
 }
 
-/// Each label and its score. `blur` is the measure of [`crate::quality::blur`].
+/// Each label and its score. `blur` is the measure of [`crate::quality::Detail::blur`].
 pub fn scores(features: &Features, blur: f64) -> [(&'static str, f64); 8] {
     let kinds = kinds_with(&WEIGHTS, &features.model);
     // Flat drawings lose nothing when blurred either: only a photograph can be called blurred.

@@ -145,7 +145,8 @@ pub fn run(
 /// The answer for a measured picture.
 pub fn answer(small: &Small, settings: &Settings) -> DetectLabels {
     let measured = features::measure(small);
-    let mut labels: Vec<Label> = model::scores(&measured, quality::blur(small))
+    let detail = quality::Detail::of(small);
+    let mut labels: Vec<Label> = model::scores(&measured, detail.blur)
         .into_iter()
         .map(|(name, score)| (name, quality::rounded(score * 100.0)))
         .filter(|&(_, confidence)| confidence > 0.0 && confidence >= settings.min_confidence)
@@ -164,7 +165,7 @@ pub fn answer(small: &Small, settings: &Settings) -> DetectLabels {
     labels.truncate(settings.max_labels as usize);
     let most = settings.max_dominant_colors as usize;
     let part = |wanted: &dyn Fn(usize) -> bool| Part {
-        quality: quality::quality(small, wanted),
+        quality: quality::quality(&detail, wanted),
         dominant_colors: colours::dominant(small, wanted, most),
     };
     let visible = |at: usize| small.visible(at);

@@ -11,9 +11,30 @@ pub(crate) fn rounded(value: f64) -> f64 {
     (value.clamp(0.0, 100.0) * 100.0).round() / 100.0
 }
 
+/// What is the same for every part of a picture.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Detail {
+    luma: Vec<f32>,
+    /// How little a picture loses when it is blurred again, 0 (everything) to 1 (nothing): the
+    /// measure of Crete, Dolmiere, Ladet and Nicolas, "The blur effect" (2007), the worse of both
+    /// directions. A picture without any variation counts as 1.
+    pub blur: f64,
+}
+
+impl Detail {
+    /// Measures a picture.
+    pub fn of(small: &Small) -> Self {
+        let luma = small.luma();
+        Self {
+            blur: blur_of(&luma, small.width, small.height),
+            luma,
+        }
+    }
+}
+
 /// Quality of the pixels for which `wanted` says so.
-pub fn quality(small: &Small, wanted: &dyn Fn(usize) -> bool) -> Quality {
-    let luma = small.luma();
+pub fn quality(detail: &Detail, wanted: &dyn Fn(usize) -> bool) -> Quality {
+    let luma = &detail.luma;
     let (mut count, mut sum, mut squares) = (0u64, 0.0f64, 0.0f64);
     for (_, &value) in luma.iter().enumerate().filter(|&(at, _)| wanted(at)) {
         count += 1;
@@ -25,16 +46,9 @@ pub fn quality(small: &Small, wanted: &dyn Fn(usize) -> bool) -> Quality {
     let deviation = (squares / n - mean * mean).max(0.0).sqrt();
     Quality {
         brightness: rounded(mean / 255.0 * 100.0),
-        sharpness: rounded((1.0 - blur_of(&luma, small.width, small.height)) * 100.0),
+        sharpness: rounded((1.0 - detail.blur) * 100.0),
         contrast: rounded(deviation / 127.5 * 100.0),
     }
-}
-
-/// How little a picture loses when it is blurred again, 0 (everything) to 1 (nothing): the measure
-/// of Crete, Dolmiere, Ladet and Nicolas, "The blur effect" (2007), the worse of both directions.
-/// A picture without any variation counts as 1.
-pub fn blur(small: &Small) -> f64 {
-    blur_of(&small.luma(), small.width, small.height)
 }
 
 fn blur_of(luma: &[f32], width: usize, height: usize) -> f64 {

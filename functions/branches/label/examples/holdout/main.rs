@@ -179,7 +179,7 @@ fn measured(example: &Example) -> Result<(features::Features, f64), Error> {
         example.format,
         &Limits::default(),
     )?)?;
-    Ok((features::measure(&small), quality::blur(&small)))
+    Ok((features::measure(&small), quality::Detail::of(&small).blur))
 }
 
 fn tune(examples: &[Example]) -> Result<(), Error> {

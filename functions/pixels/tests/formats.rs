@@ -412,16 +412,47 @@ fn tiff_palette_bilevel_cmyk_planar_and_premultiplied() {
     assert_eq!(back.pixels.eight().unwrap()[..4], [199, 100, 0, 128]);
 }
 
+/// An icon of pictures that are PNGs: sides, bits a pixel, file.
+fn icon(pictures: &[(u8, u16, Vec<u8>)]) -> Vec<u8> {
+    let mut file = vec![0, 0, 1, 0, pictures.len() as u8, 0];
+    let mut start = 6 + 16 * pictures.len() as u32;
+    for (side, bits, png) in pictures {
+        file.extend_from_slice(&[*side, *side, 0, 0, 1, 0]);
+        file.extend_from_slice(&bits.to_le_bytes());
+        file.extend_from_slice(&(png.len() as u32).to_le_bytes());
+        file.extend_from_slice(&start.to_le_bytes());
+        start += png.len() as u32;
+    }
+    for (.., png) in pictures {
+        file.extend_from_slice(png);
+    }
+    file
+}
+
 #[test]
-fn ico_holds_its_largest_picture() {
-    let picture = scene(16, 16, Channels::Rgba);
-    let png = encode::png(&picture, &Metadata::default()).unwrap();
-    let mut file = vec![0, 0, 1, 0, 1, 0, 16, 16, 0, 0, 1, 0, 32, 0];
-    file.extend_from_slice(&(png.len() as u32).to_le_bytes());
-    file.extend_from_slice(&22u32.to_le_bytes());
-    file.extend_from_slice(&png);
-    let back = decode(&file, Format::Ico, &limits()).unwrap();
-    assert_eq!(back.pixels, picture);
+fn ico_holds_its_largest_picture_with_alpha_or_without() {
+    for channels in [Channels::Rgba, Channels::Rgb, Channels::Grey] {
+        let png = |side| {
+            let picture = scene(side, side, channels);
+            let png = encode::png(&picture, &Metadata::default()).unwrap();
+            (picture, png)
+        };
+        let ((large, png), (_, small)) = (png(16), png(8));
+        let file = icon(&[
+            (8, 32, small.clone()),
+            (16, 32, png.clone()),
+            (8, 32, small),
+        ]);
+        let back = decode(&file, Format::Ico, &limits()).unwrap();
+        assert_eq!(back.pixels, large, "{channels:?}");
+        assert_eq!((back.source.format, back.source.frames), (Format::Ico, 3));
+        // What it says of the picture has to be so, and every cut ends by name.
+        let error = decode(&icon(&[(15, 32, png)]), Format::Ico, &limits()).unwrap_err();
+        assert!(error.to_string().contains("sides"), "{error}");
+        for length in 0..file.len() {
+            let _ = decode(&file[..length], Format::Ico, &limits());
+        }
+    }
 }
 
 /// Three frames with a square that moves over a background that may be transparent.

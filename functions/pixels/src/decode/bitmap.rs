@@ -1,11 +1,11 @@
-//! BMP and ICO, by the `image` crate.
+//! BMP and ICO, by the `image` crate; PNGs in icons as all others, since that one takes them with alpha only.
 
 use std::io::Cursor;
 
 use image::codecs::{bmp::BmpDecoder, ico::IcoDecoder};
 use image::{ColorType, ImageDecoder, ImageError};
 
-use super::{Decoded, Source, assemble};
+use super::{Decoded, Source, assemble, png};
 use crate::colour::Colour;
 use crate::{Channels, ColourModel, Format, Limits, Metadata, Orientation, PixelError, Samples};
 
@@ -19,6 +19,9 @@ fn fail(format: Format, place: &'static str, error: &ImageError) -> PixelError {
 
 pub(super) fn decode(bytes: &[u8], format: Format, limits: &Limits) -> Result<Decoded, PixelError> {
     if format == Format::Ico {
+        if let Some(entry) = png_entry(bytes) {
+            return icon(bytes, &entry, limits);
+        }
         let decoder =
             IcoDecoder::new(Cursor::new(bytes)).map_err(|error| fail(format, "header", &error))?;
         read(decoder, bytes, format, limits)
@@ -27,6 +30,68 @@ pub(super) fn decode(bytes: &[u8], format: Format, limits: &Limits) -> Result<De
             BmpDecoder::new(Cursor::new(bytes)).map_err(|error| fail(format, "header", &error))?;
         read(decoder, bytes, format, limits)
     }
+}
+
+/// What is looked at of an icon's largest picture.
+struct Entry<'a> {
+    sides: (u32, u32),
+    png: &'a [u8],
+}
+
+fn short(bytes: &[u8], at: usize) -> Option<u16> {
+    let raw = bytes.get(at..at + 2)?;
+    Some(u16::from_le_bytes(raw.try_into().ok()?))
+}
+
+/// The picture of an icon that the `image` crate would take (the deepest, of these the largest, of these the last
+/// in its order), where it is a PNG.
+///
+/// Layout: <https://learn.microsoft.com/en-us/previous-versions/ms997538(v=msdn.10)>.
+fn png_entry(bytes: &[u8]) -> Option<Entry<'_>> {
+    let count = usize::from(short(bytes, 4)?);
+    let mut best = None::<((u16, u32), (u32, u32), usize, usize)>;
+    // The last one is the first to be beaten.
+    let order = count
+        .checked_sub(1)
+        .into_iter()
+        .chain(0..count.saturating_sub(1));
+    for index in order {
+        let entry = bytes.get(6 + index * 16..22 + index * 16)?;
+        let side = |at: usize| match entry.get(at) {
+            None | Some(0) => 256,
+            Some(&side) => u32::from(side),
+        };
+        let sides = (side(0), side(1));
+        let score = (short(entry, 6)?, sides.0 * sides.1);
+        if best.is_none_or(|(known, ..)| score > known) {
+            let long = |at: usize| -> Option<usize> {
+                let raw = entry.get(at..at + 4)?.try_into().ok()?;
+                usize::try_from(u32::from_le_bytes(raw)).ok()
+            };
+            best = Some((score, sides, long(8)?, long(12)?));
+        }
+    }
+    let (_, sides, length, start) = best?;
+    let png = bytes.get(start..start.checked_add(length)?)?;
+    let signed = png.starts_with(b"\x89PNG\r\n\x1a\n");
+    signed.then_some(Entry { sides, png })
+}
+
+fn icon(bytes: &[u8], entry: &Entry<'_>, limits: &Limits) -> Result<Decoded, PixelError> {
+    let mut decoded = png::decode(entry.png, limits)?;
+    if entry.sides != (decoded.source.width, decoded.source.height) {
+        return Err(PixelError::decode(
+            Format::Ico,
+            "header",
+            "its sides are not those of the PNG in it",
+        ));
+    }
+    decoded.source.format = Format::Ico;
+    decoded.source.animated = false;
+    decoded.source.frames = u32::from(short(bytes, 4).unwrap_or(1)).max(1);
+    decoded.orientation = Orientation::Normal;
+    decoded.metadata = Metadata::default();
+    Ok(decoded)
 }
 
 fn read(
@@ -71,12 +136,7 @@ fn read(
         Samples::Eight(samples)
     };
     // BITMAPINFOHEADER: bits a pixel at byte 28; ICONDIR: number of pictures at byte 4.
-    let short = |at: usize| {
-        bytes
-            .get(at..at + 2)
-            .and_then(|raw| raw.try_into().ok())
-            .map_or(0, u16::from_le_bytes)
-    };
+    let short = |at: usize| short(bytes, at).unwrap_or(0);
     let palette = format == Format::Bmp && (1..=8).contains(&short(28));
     Ok(Decoded {
         pixels: assemble(format, width, height, channels, samples)?,

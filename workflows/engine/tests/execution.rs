@@ -7,42 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::TimeDelta;
-use safelight_engine::{
-    EngineError, EngineOptions, ExecutionStatus, HistoryQuery, StartExecution, StopExecution,
-};
-use safelight_sqlite::{Database, DatabaseError, Options};
+use safelight_engine::{EngineError, EngineOptions, ExecutionStatus, HistoryQuery, StopExecution};
+use safelight_sqlite::DatabaseError;
 use serde_json::{Value, json};
-use support::{Host, Runner, clock, create, start_of, types, until};
-
-fn passes(count: usize) -> Value {
-    let states: serde_json::Map<String, Value> = (0..count)
-        .map(|index| {
-            let mut state = json!({"Type": "Pass"});
-            if index + 1 < count {
-                state["Next"] = json!(format!("S{}", index + 1));
-            } else {
-                state["End"] = json!(true);
-            }
-            (format!("S{index}"), state)
-        })
-        .collect();
-    json!({"QueryLanguage": "JSONata", "StartAt": "S0", "States": states})
-}
-
-fn task(fields: Value) -> Value {
-    let mut state = json!({
-        "Type": "Task",
-        "Resource": "arn:aws:states:::lambda:invoke",
-        "Arguments": {"FunctionName": "work", "Payload": "{% $states.input %}"},
-        "Output": "{% $states.result.Payload %}",
-        "End": true,
-    });
-    let Value::Object(fields) = fields else {
-        panic!("an object")
-    };
-    state.as_object_mut().unwrap().extend(fields);
-    json!({"QueryLanguage": "JSONata", "StartAt": "Work", "States": {"Work": state}})
-}
+use support::{Host, Runner, clock, create, passes, start_of, task, types, until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pass_states_run_in_one_write() {
@@ -300,124 +268,6 @@ async fn a_stopped_execution_is_aborted_and_stays_so() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_definition_can_change_under_open_executions() {
-    let folder = tempfile::tempdir().unwrap();
-    let runner = Runner::keeping();
-    let clock = clock();
-    let host = Host::open(&folder, runner.clone(), clock.clone());
-    let machine = host.create("m", &task(json!({"Output": "old"}))).await;
-    let first = host
-        .handle()
-        .start_execution(start_of(&machine, "first", "{}"))
-        .await
-        .unwrap();
-    runner.task(0).await;
-    let updated = host
-        .handle()
-        .update_state_machine(safelight_engine::UpdateStateMachine {
-            state_machine_arn: machine.clone(),
-            definition: Some(task(json!({"Output": "new"})).to_string()),
-            ..Default::default()
-        })
-        .await
-        .unwrap();
-    // 2: the revision is kept over a restart, too.
-    drop(host);
-    let runner = Runner::new(|_| Some(Ok(json!({}))));
-    let host = Host::open(&folder, runner, clock);
-    let second = host
-        .handle()
-        .start_execution(start_of(&machine, "second", "{}"))
-        .await
-        .unwrap();
-    assert_eq!(
-        host.finish(&first.execution_arn).await.output.as_deref(),
-        Some(r#""old""#)
-    );
-    assert_eq!(
-        host.finish(&second.execution_arn).await.output.as_deref(),
-        Some(r#""new""#)
-    );
-    let described = host
-        .handle()
-        .describe_state_machine(&machine)
-        .await
-        .unwrap();
-    assert_eq!(described.revision_id, Some(updated.revision_id));
-    let of_first = host
-        .handle()
-        .describe_state_machine_for_execution(&first.execution_arn)
-        .await
-        .unwrap();
-    assert!(of_first.definition.contains("old"));
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn creating_again_is_the_same_machine_and_deleting_frees_the_name() {
-    let folder = tempfile::tempdir().unwrap();
-    let runner = Runner::keeping();
-    let host = Host::open(&folder, runner.clone(), clock());
-    let handle = host.handle();
-    let machine = host.create("m", &task(json!({}))).await;
-    assert_eq!(host.create("m", &task(json!({}))).await, machine);
-    let other = safelight_engine::CreateStateMachine {
-        name: "m".to_owned(),
-        definition: passes(1).to_string(),
-        configuration: "{}".to_owned(),
-        ..Default::default()
-    };
-    assert_eq!(
-        handle
-            .create_state_machine(other.clone())
-            .await
-            .unwrap_err()
-            .name(),
-        "StateMachineAlreadyExists"
-    );
-    let started = handle
-        .start_execution(start_of(&machine, "n", "{}"))
-        .await
-        .unwrap();
-    let task = runner.task(0).await;
-    handle.delete_state_machine(&machine).await.unwrap();
-    assert_eq!(
-        handle
-            .describe_state_machine(&machine)
-            .await
-            .unwrap()
-            .status,
-        "DELETING"
-    );
-    assert_eq!(
-        handle
-            .create_state_machine(other.clone())
-            .await
-            .unwrap_err()
-            .name(),
-        "StateMachineDeleting"
-    );
-    assert_eq!(
-        handle
-            .start_execution(start_of(&machine, "late", "{}"))
-            .await
-            .unwrap_err()
-            .name(),
-        "StateMachineDoesNotExist"
-    );
-    task.completion.succeeded(json!(1));
-    host.finish(&started.execution_arn).await;
-    assert_eq!(
-        handle
-            .describe_state_machine(&machine)
-            .await
-            .unwrap_err()
-            .name(),
-        "StateMachineDoesNotExist"
-    );
-    assert!(handle.create_state_machine(other).await.is_ok());
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_status_hook_writes_in_the_same_transaction() {
     // 4
     let folder = tempfile::tempdir().unwrap();
@@ -476,92 +326,6 @@ async fn the_status_hook_writes_in_the_same_transaction() {
         changes.recv().await.unwrap().status,
         ExecutionStatus::Failed
     );
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn draining_refuses_starts_and_waits_for_the_rest() {
-    let folder = tempfile::tempdir().unwrap();
-    let runner = Runner::keeping();
-    let host = Host::open(&folder, runner.clone(), clock());
-    let machine = host.create("m", &task(json!({}))).await;
-    let started = host
-        .handle()
-        .start_execution(start_of(&machine, "n", "{}"))
-        .await
-        .unwrap();
-    let handle = host.handle();
-    let drained = tokio::spawn(async move { handle.drain().await });
-    let request = StartExecution {
-        state_machine_arn: machine.clone(),
-        ..StartExecution::default()
-    };
-    loop {
-        if host.handle().start_execution(request.clone()).await == Err(EngineError::Unavailable) {
-            break;
-        }
-    }
-    assert!(!drained.is_finished());
-    let mut finished = 0;
-    until(|| {
-        let tasks = runner.seen.lock().unwrap();
-        for task in tasks.iter().skip(finished) {
-            task.completion.succeeded(json!(1));
-        }
-        finished = tasks.len();
-        drained.is_finished().then_some(())
-    })
-    .await;
-    assert_eq!(drained.await.unwrap(), Ok(()));
-    assert_eq!(
-        host.finish(&started.execution_arn).await.status,
-        ExecutionStatus::Succeeded
-    );
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_full_disk_stops_the_engine_with_its_name() {
-    // 8
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("state.db");
-    let database = Database::open(
-        &path,
-        Options {
-            max_page_count: Some(64),
-            ..Options::default()
-        },
-    )
-    .unwrap();
-    let engine =
-        safelight_engine::Engine::open(&database, Runner::keeping(), EngineOptions::default())
-            .unwrap();
-    let handle = engine.handle();
-    let machine = create(&handle, "m", &passes(3)).await;
-    let input = json!({"filler": "x".repeat(3000)}).to_string();
-    let mut acknowledged = Vec::new();
-    let error = loop {
-        let request = StartExecution {
-            state_machine_arn: machine.clone(),
-            input: Some(input.clone()),
-            ..StartExecution::default()
-        };
-        match handle.start_execution(request).await {
-            Ok(started) => acknowledged.push(started.execution_arn),
-            Err(error) => break error,
-        }
-    };
-    assert_eq!(error.name(), "Store.Full");
-    assert_eq!(handle.stopped().await.unwrap_err().name(), "Store.Full");
-    let later = handle
-        .start_execution(start_of(&machine, "later", "{}"))
-        .await;
-    assert_eq!(later.unwrap_err().name(), "Store.Full");
-    engine.shutdown();
-    database.shutdown();
-    assert!(!acknowledged.is_empty());
-    let host = Host::open(&folder, Runner::keeping(), clock());
-    for arn in acknowledged {
-        assert_eq!(host.finish(&arn).await.status, ExecutionStatus::Succeeded);
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -678,34 +442,4 @@ async fn a_loop_without_end_ends_and_starves_nobody() {
     assert_eq!(found.status, ExecutionStatus::Failed);
     assert_eq!(found.error.as_deref(), Some("States.Runtime"));
     assert_eq!(host.history(&endless.execution_arn).await.len(), 25_000);
-}
-
-struct Panics;
-
-impl safelight_engine::TaskRunner for Panics {
-    fn dispatch(&self, _: safelight_engine::DispatchedTask) {
-        panic!("asked to");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_runner_that_panics_stops_the_engine_and_nothing_hangs() {
-    let folder = tempfile::tempdir().unwrap();
-    let host = Host::open(&folder, Arc::new(Panics), clock());
-    let machine = host.create("m", &task(json!({}))).await;
-    let handle = host.handle();
-    // The start may be acknowledged or not; it is durable either way.
-    drop(handle.start_execution(start_of(&machine, "n", "{}")).await);
-    assert_eq!(handle.stopped().await.unwrap_err().name(), "Store.Panicked");
-    assert!(
-        handle
-            .start_execution(start_of(&machine, "later", "{}"))
-            .await
-            .is_err()
-    );
-    drop(host);
-    let runner = Runner::new(|_| Some(Ok(json!("done"))));
-    let host = Host::open(&folder, runner, clock());
-    let arn = machine.replace(":stateMachine:", ":execution:") + ":n";
-    assert_eq!(host.finish(&arn).await.output.as_deref(), Some(r#""done""#));
 }

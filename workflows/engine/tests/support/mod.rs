@@ -11,7 +11,7 @@ use safelight_engine::{
     ExecutionStatus, HistoryEvent, HistoryQuery, ManualClock, StartExecution, TaskRunner,
 };
 use safelight_sqlite::{CommitHook, Database, Options};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// How long a test waits for what must happen.
@@ -184,4 +184,36 @@ pub fn types(events: &[HistoryEvent]) -> Vec<String> {
         .iter()
         .map(|event| event.to_api()["type"].as_str().unwrap().to_owned())
         .collect()
+}
+
+/// A chain of Pass states.
+pub fn passes(count: usize) -> Value {
+    let states: serde_json::Map<String, Value> = (0..count)
+        .map(|index| {
+            let mut state = json!({"Type": "Pass"});
+            if index + 1 < count {
+                state["Next"] = json!(format!("S{}", index + 1));
+            } else {
+                state["End"] = json!(true);
+            }
+            (format!("S{index}"), state)
+        })
+        .collect();
+    json!({"QueryLanguage": "JSONata", "StartAt": "S0", "States": states})
+}
+
+/// One Task, with these fields beside the usual ones.
+pub fn task(fields: Value) -> Value {
+    let mut state = json!({
+        "Type": "Task",
+        "Resource": "arn:aws:states:::lambda:invoke",
+        "Arguments": {"FunctionName": "work", "Payload": "{% $states.input %}"},
+        "Output": "{% $states.result.Payload %}",
+        "End": true,
+    });
+    let Value::Object(fields) = fields else {
+        panic!("an object")
+    };
+    state.as_object_mut().unwrap().extend(fields);
+    json!({"QueryLanguage": "JSONata", "StartAt": "Work", "States": {"Work": state}})
 }

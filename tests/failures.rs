@@ -38,6 +38,19 @@ fn what_fails_is_listed_shown_and_dropped() {
     assert_eq!(failures(&place, &["--error", "Image.Truncated"]).len(), 1);
     assert_eq!(failures(&place, &["--image", "in/text.jpg"]).len(), 1);
 
+    // A branch that is mistyped is not the same as one that has no failures.
+    let mistyped = ["failures", "redrive", "--branch", "thumnail"];
+    let refused = place.run(&mistyped).expect(2);
+    assert!(
+        refused.stderr.contains("compress, label, thumbnail"),
+        "{}",
+        refused.stderr
+    );
+    let none = place
+        .run(&["failures", "list", "--error", "Image.Empty"])
+        .expect(0);
+    assert!(none.stdout.contains("2 others"), "{}", none.stdout);
+
     let execution = letter["execution"].as_str().unwrap();
     let shown = place.run(&["failures", "show", execution]).expect(0);
     for text in ["in/cut.png", execution, "safelight failures redrive"] {

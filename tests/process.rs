@@ -201,6 +201,29 @@ fn the_table_says_what_a_person_wants_to_know() {
 
 #[cfg(target_os = "linux")]
 #[test]
+fn what_is_no_file_is_named_or_left_out_and_counted() {
+    let place = Place::new();
+    place.write("in/a.png", png(20, 20, 1));
+    place.write("in/.hidden.png", png(20, 20, 1));
+    let _socket = std::os::unix::net::UnixListener::bind(place.join("in/socket.png")).unwrap();
+    let run = place.run(&["process", "in", "--json"]).expect(0);
+    assert_eq!(run.by_image().len(), 1);
+    let told = "left out: 1 hidden name, 1 device, pipe or socket";
+    assert!(run.stderr.contains(told), "{}", run.stderr);
+    // What is asked for by its name has an outcome and a record.
+    for named in ["in/socket.png", "/dev/zero"] {
+        let line = &place.run(&["process", named, "--json"]).expect(3).lines()[0];
+        assert_eq!(line["error"]["name"], "Objects.Forbidden", "{line}");
+        let cause = line["error"]["cause"].as_str().unwrap();
+        assert!(cause.contains("a device, a pipe or a socket"), "{line}");
+        place
+            .run(&["history", line["execution"].as_str().unwrap()])
+            .expect(0);
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
 fn a_name_that_is_not_unicode_and_a_link_to_nowhere_end_in_the_record() {
     use std::os::unix::ffi::OsStrExt as _;
     let place = Place::new();

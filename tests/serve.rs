@@ -211,6 +211,21 @@ fn an_upload_is_kept_and_processed() {
     assert_eq!(server.request(foreign, b"x").0, 403);
     assert_eq!(server.put("/uploads/../a.png", b"x").0, 400);
     assert_eq!(server.put("/uploads/%2e%2e/a.png", b"x").0, 400);
+    let long = format!("/uploads/{}.png", "a".repeat(252));
+    let (status, answer) = server.put(&long, b"x");
+    assert_eq!(
+        (status, &answer["error"]["name"]),
+        (400, &"InvalidKey".into())
+    );
+    // Who asks before sending is answered without having sent.
+    let mut asking = TcpStream::connect(&server.address).unwrap();
+    let host = &server.address;
+    let head =
+        "PUT /uploads/huge.png HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 10000000000";
+    write!(asking, "{head}\r\nHost: {host}\r\n\r\n").unwrap();
+    let mut first = String::new();
+    BufReader::new(asking).read_line(&mut first).unwrap();
+    assert!(first.starts_with("HTTP/1.1 413"), "{first}");
     let (status, answer) = server.put("/uploads/large.png", &vec![0; 100_001]);
     assert_eq!(status, 413, "{answer}");
     assert!(!place.join("up/large.png").exists());
@@ -257,6 +272,15 @@ fn sigkill_loses_nothing() {
 #[test]
 fn listening_beyond_loopback_needs_a_token_and_the_token_is_asked_for() {
     let place = Place::new();
+    let missing = place
+        .run(&["serve", "--listen", "127.0.0.1:0", "--watch", "photos"])
+        .expect(1);
+    assert!(
+        missing.stderr.contains("photos is not a folder"),
+        "{}",
+        missing.stderr
+    );
+    assert!(!place.join("photos").exists());
     place.write("photos/.keep", b"");
     let refused = place
         .run(&["serve", "--listen", "0.0.0.0:0", "--watch", "photos"])

@@ -1,5 +1,6 @@
 //! Files become notifications: which files, under which bucket and key, and as which version.
 
+use std::fs::FileType;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
@@ -62,13 +63,9 @@ impl Source {
 /// Every file below a folder, without the hidden ones and the `excluded` folders, and what could not
 /// be read.
 pub fn files_below(folder: &Path, excluded: &[PathBuf]) -> (Vec<PathBuf>, Vec<Problem>) {
-    let excluded: Vec<PathBuf> = excluded
-        .iter()
-        .filter_map(|folder| folder.canonicalize().ok())
-        .collect();
-    let (mut files, mut problems) = (Vec::new(), Vec::new());
-    walk(folder, &excluded, &mut files, &mut problems);
-    (files, problems)
+    let mut walk = Walk::new(excluded);
+    walk.folder(folder);
+    (walk.files, walk.problems)
 }
 
 /// A folder that cannot be looked into: what is in it has no names, so nothing can be recorded of it.
@@ -87,6 +84,39 @@ pub struct Found {
     pub sources: Vec<Source>,
     /// What could not be read. The rest goes on without it.
     pub problems: Vec<Problem>,
+    /// What was left out on purpose.
+    pub left_out: LeftOut,
+}
+
+/// What is below a folder and is not taken for an image.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Files and folders whose name starts with a dot.
+    pub hidden: usize,
+    /// Links to folders: they could be loops.
+    pub links: usize,
+    /// Devices, pipes and sockets.
+    pub devices: usize,
+}
+
+impl LeftOut {
+    /// As a person reads it; none where nothing was left out.
+    pub fn told(self) -> Option<String> {
+        let counts = [
+            (self.hidden, "hidden name"),
+            (self.links, "link to a folder"),
+            (self.devices, "device, pipe or socket"),
+        ];
+        let parts: Vec<String> = counts
+            .into_iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, what)| match count {
+                1 => format!("1 {what}"),
+                _ => format!("{count} × {what}"),
+            })
+            .collect();
+        (!parts.is_empty()).then(|| format!("left out: {}", parts.join(", ")))
+    }
 }
 
 /// Every file below `paths`, sorted and once each. Hidden files and folders inside a folder are left
@@ -98,12 +128,7 @@ pub fn sources(paths: &[PathBuf], excluded: &[PathBuf]) -> anyhow::Result<Found>
     let here = std::env::current_dir()
         .and_then(|folder| folder.canonicalize())
         .context("the working directory cannot be read")?;
-    let excluded: Vec<PathBuf> = excluded
-        .iter()
-        .filter_map(|folder| folder.canonicalize().ok())
-        .collect();
-    let mut files = Vec::new();
-    let mut problems = Vec::new();
+    let mut walk = Walk::new(excluded);
     for path in paths {
         let whole = path.canonicalize().map_err(|error| {
             with_next_step(
@@ -112,11 +137,17 @@ pub fn sources(paths: &[PathBuf], excluded: &[PathBuf]) -> anyhow::Result<Found>
             )
         })?;
         if whole.is_dir() {
-            walk(&whole, &excluded, &mut files, &mut problems);
+            walk.folder(&whole);
         } else {
-            files.push(whole);
+            walk.files.push(whole);
         }
     }
+    let Walk {
+        mut files,
+        problems,
+        left_out,
+        ..
+    } = walk;
     files.sort();
     files.dedup();
     let home = Bucket::of(&here);
@@ -125,7 +156,11 @@ pub fn sources(paths: &[PathBuf], excluded: &[PathBuf]) -> anyhow::Result<Found>
         .into_iter()
         .map(|path| source(path, &home, &outside))
         .collect();
-    Ok(Found { sources, problems })
+    Ok(Found {
+        sources,
+        problems,
+        left_out,
+    })
 }
 
 fn source(path: PathBuf, home: &Bucket, outside: &Bucket) -> Source {
@@ -147,45 +182,65 @@ fn source(path: PathBuf, home: &Bucket, outside: &Bucket) -> Source {
     }
 }
 
-fn walk(
-    folder: &Path,
-    excluded: &[PathBuf],
-    files: &mut Vec<PathBuf>,
-    problems: &mut Vec<Problem>,
-) {
-    let problem = |error: std::io::Error| Problem {
-        shown: folder.display().to_string(),
-        cause: format!("the folder cannot be read: {error}"),
-    };
-    let entries = match std::fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) => return problems.push(problem(error)),
-    };
-    for entry in entries {
-        let found =
-            entry.and_then(|entry| Ok((entry.path(), entry.file_name(), entry.file_type()?)));
-        let (path, name, kind) = match found {
-            Ok(found) => found,
-            Err(error) => {
-                problems.push(problem(error));
-                continue;
-            }
-        };
-        if name.as_encoded_bytes().starts_with(b".") || excluded.contains(&path) {
-            continue;
+/// A walk through folders.
+struct Walk {
+    excluded: Vec<PathBuf>,
+    files: Vec<PathBuf>,
+    problems: Vec<Problem>,
+    left_out: LeftOut,
+}
+
+impl Walk {
+    fn new(excluded: &[PathBuf]) -> Self {
+        let excluded = excluded.iter();
+        Self {
+            excluded: excluded.filter_map(|it| it.canonicalize().ok()).collect(),
+            files: Vec::new(),
+            problems: Vec::new(),
+            left_out: LeftOut::default(),
         }
-        if kind.is_dir() {
-            walk(&path, excluded, files, problems);
+    }
+
+    fn folder(&mut self, folder: &Path) {
+        let problem = |error: std::io::Error| Problem {
+            shown: folder.display().to_string(),
+            cause: format!("the folder cannot be read: {error}"),
+        };
+        let entries = match std::fs::read_dir(folder) {
+            Ok(entries) => entries,
+            Err(error) => return self.problems.push(problem(error)),
+        };
+        for entry in entries {
+            let found = entry.and_then(|entry| Ok((entry.path(), entry.file_type()?)));
+            match found {
+                Ok((path, kind)) => self.entry(path, kind),
+                Err(error) => self.problems.push(problem(error)),
+            }
+        }
+    }
+
+    fn entry(&mut self, path: PathBuf, kind: FileType) {
+        let name = path.file_name().unwrap_or_default();
+        if self.excluded.contains(&path) {
+            return;
+        }
+        if name.as_encoded_bytes().starts_with(b".") {
+            self.left_out.hidden += 1;
+        } else if kind.is_dir() {
+            self.folder(&path);
         } else if kind.is_file() {
-            files.push(path);
+            self.files.push(path);
         } else if kind.is_symlink() {
             match path.canonicalize() {
-                // A link to a file is that file; a link to a folder could be a loop.
-                Ok(target) if target.is_file() => files.push(target),
-                Ok(_) => {}
+                Ok(target) if target.is_dir() => self.left_out.links += 1,
+                // A link to a file is that file.
+                Ok(target) if target.is_file() => self.files.push(target),
+                Ok(_) => self.left_out.devices += 1,
                 // One that leads nowhere ends as an image that is not there.
-                Err(_) => files.push(path),
+                Err(_) => self.files.push(path),
             }
+        } else {
+            self.left_out.devices += 1;
         }
     }
 }
@@ -328,9 +383,12 @@ mod tests {
         for name in ["a/1.jpg", "a/.hidden/2.jpg", ".3.jpg", "4.png", "out/5.png"] {
             std::fs::write(root.join(name), b"x").unwrap();
         }
-        let found = sources(&[root.clone(), root.join("4.png")], &[root.join("out")])
-            .unwrap()
-            .sources;
+        std::os::unix::fs::symlink(root.join("a"), root.join("again")).unwrap();
+        let found = sources(&[root.clone(), root.join("4.png")], &[root.join("out")]).unwrap();
+        let told = found.left_out.told().unwrap();
+        assert_eq!(told, "left out: 2 × hidden name, 1 link to a folder");
+        assert_eq!(LeftOut::default().told(), None);
+        let found = found.sources;
         let keys: Vec<_> = found
             .iter()
             .map(|source| source.path.strip_prefix(&root).unwrap().to_owned())

@@ -9,6 +9,8 @@ use comfy_table::{
     Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, LineStyle, Table, TableStyle,
 };
 
+use safelight_schema::Format;
+
 use crate::row::{Row, RowOutcome};
 
 /// Rows that a table shows in full; of more, only those that need attention.
@@ -230,12 +232,16 @@ fn format_of(row: &Row) -> String {
 
 /// A sound image that no branch wanted is worth a word; for a rejected one there was no choice.
 fn no_branches(row: &Row) -> String {
-    if row.error.is_some() {
-        "–"
-    } else {
-        "none wanted it"
+    let feature = match row.format {
+        Some(Format::Avif) => Some("avif"),
+        Some(Format::Heic) => Some("heic"),
+        _ => None,
+    };
+    match feature.filter(|feature| !safelight_pixels::FEATURES.contains(feature)) {
+        _ if row.error.is_some() => "–".into(),
+        Some(feature) => format!("none: needs feature {feature}"),
+        None => "none wanted it".into(),
     }
-    .into()
 }
 
 fn branch_count(row: &Row) -> String {

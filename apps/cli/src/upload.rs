@@ -22,6 +22,9 @@ use tokio::io::AsyncWriteExt as _;
 use crate::host::INGEST;
 use crate::ingest::{self, Bucket, Source};
 
+/// Longest part of a key, bytes: what a file system lets a name have.
+const MAX_PART: usize = 255;
+
 /// What an upload needs.
 #[derive(Clone)]
 pub struct Uploads {
@@ -49,7 +52,7 @@ enum UploadError {
     #[error("there is no bucket '{0}'")]
     NoSuchBucket(String),
     #[error(
-        "the key '{0}' is not allowed: no empty, hidden, '.' or '..' parts, and at most 1024 bytes"
+        "the key '{0}' is not allowed: no empty, hidden, '.' or '..' parts, at most 255 bytes a part and 1024 in all, and no '\\' or U+FFFD"
     )]
     InvalidKey(String),
     #[error("the upload has more than {0} bytes: raise [serve] max_upload_bytes, or upload less")]
@@ -97,6 +100,7 @@ async fn upload(
         return Err(UploadError::NoSuchBucket(bucket));
     };
     let path = path_of(root, &key)?;
+    check_length(&uploads, &headers)?;
     receive(&uploads, body, &path).await?;
     let source = Source {
         shown: format!("{bucket}/{key}"),
@@ -160,10 +164,26 @@ fn authorize(uploads: &Uploads, headers: &HeaderMap) -> Result<(), UploadError> 
     }
 }
 
+/// What says that it is too large is refused before a byte of it is read.
+fn check_length(uploads: &Uploads, headers: &HeaderMap) -> Result<(), UploadError> {
+    let said = headers.get(header::CONTENT_LENGTH);
+    let bytes = said.and_then(|said| said.to_str().ok()?.parse::<u64>().ok());
+    match bytes {
+        Some(bytes) if bytes > uploads.max_bytes => {
+            Err(UploadError::EntityTooLarge(uploads.max_bytes))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The file of a key. Every part must be a plain name, so that no key leaves the folder.
 fn path_of(root: &FsPath, key: &str) -> Result<PathBuf, UploadError> {
-    let plain =
-        |part: &str| !part.is_empty() && !part.starts_with('.') && !part.contains(['\0', '\\']);
+    // U+FFFD stands for bytes that are not Unicode, which no key of an upload has.
+    let plain = |part: &str| {
+        (1..=MAX_PART).contains(&part.len())
+            && !part.starts_with('.')
+            && !part.contains(['\0', '\\', char::REPLACEMENT_CHARACTER])
+    };
     if key.is_empty() || key.len() > 1024 || !key.split('/').all(plain) {
         return Err(UploadError::InvalidKey(key.to_owned()));
     }
@@ -223,6 +243,10 @@ mod tests {
         ] {
             assert!(path_of(root, key).is_err(), "{key:?}");
         }
-        assert!(path_of(root, &"a".repeat(1025)).is_err());
+        let part = "a".repeat(MAX_PART);
+        assert!(path_of(root, &part).is_ok());
+        assert!(path_of(root, &format!("{part}a")).is_err());
+        assert!(path_of(root, "a\u{fffd}FF.png").is_err());
+        assert!(path_of(root, &"abc/".repeat(257)[..1025]).is_err());
     }
 }

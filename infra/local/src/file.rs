@@ -79,9 +79,16 @@ pub(crate) fn open(root: &Path, relative: &Path) -> io::Result<Option<Opened>> {
             "a link leads out of the folder",
         ));
     }
-    // A pipe would block when it is opened.
-    if !fs::metadata(&path)?.is_file() {
+    // A pipe would block when it is opened, and a device may never end.
+    let kind = fs::metadata(&path)?.file_type();
+    if kind.is_dir() {
         return Ok(None);
+    }
+    if !kind.is_file() {
+        return Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            "it is a device, a pipe or a socket, not a file",
+        ));
     }
     let file = match File::open(&path) {
         Ok(file) => file,

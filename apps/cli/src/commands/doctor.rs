@@ -96,7 +96,12 @@ fn print(checks: &[Check], json: bool) -> anyhow::Result<()> {
         table.add_row([
             mark,
             &check.what,
-            &terminal::safe(&check.found),
+            &check
+                .found
+                .lines()
+                .map(terminal::safe)
+                .collect::<Vec<_>>()
+                .join("\n"),
             check.mend.as_deref().unwrap_or(""),
         ]);
     }

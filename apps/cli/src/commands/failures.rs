@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::io::{IsTerminal as _, Write as _};
 
-use safelight_schema::{DeadLetter, EventData, FailureClass};
+use safelight_schema::{DeadLetter, EventData, FailureClass, ImageRef};
 use serde_json::json;
 
 use crate::arguments::{FailuresCommand, Place, Selection};
+use crate::branches::Branches;
 use crate::config::Config;
 use crate::dead_letters::{self, Failure};
 use crate::exit::Exit;
@@ -36,11 +37,12 @@ pub async fn run(command: &FailuresCommand, config: &Config) -> anyhow::Result<E
         } => {
             let mut chosen = choose(selection, *all, config).await?;
             if !selection.is_narrowed() && !rejected {
-                leave_out_rejected(&mut chosen);
+                leave_out_rejected(&mut chosen.failures);
             }
-            if *dry_run || chosen.is_empty() {
+            if *dry_run || chosen.failures.is_empty() {
                 return say_what_would_be_done(&chosen, "redriven", place.json);
             }
+            let chosen = chosen.failures;
             redrive(chosen, reason, place, config).await
         }
         FailuresCommand::Drop {
@@ -52,9 +54,10 @@ pub async fn run(command: &FailuresCommand, config: &Config) -> anyhow::Result<E
             place,
         } => {
             let chosen = choose(selection, *all, config).await?;
-            if *dry_run || chosen.is_empty() {
+            if *dry_run || chosen.failures.is_empty() {
                 return say_what_would_be_done(&chosen, "dropped", place.json);
             }
+            let chosen = chosen.failures;
             if !yes && !confirmed(chosen.len())? {
                 return Ok(Exit::Error);
             }
@@ -64,22 +67,42 @@ pub async fn run(command: &FailuresCommand, config: &Config) -> anyhow::Result<E
 }
 
 async fn list(selection: &Selection, place: &Place, config: &Config) -> anyhow::Result<Exit> {
-    let failures = select(selection, config).await?;
-    print(&failures, place.json)?;
+    let chosen = select(selection, config).await?;
+    print(&chosen, place.json)?;
     Ok(Exit::Fine)
 }
 
-fn print(failures: &[Failure], json: bool) -> anyhow::Result<()> {
+/// Failures that a selection means.
+struct Chosen {
+    failures: Vec<Failure>,
+    /// How many there are that it does not mean.
+    others: usize,
+}
+
+fn print(chosen: &Chosen, json: bool) -> anyhow::Result<()> {
+    let failures = &chosen.failures;
     if json {
-        for failure in failures {
-            println!("{}", serde_json::to_string(failure)?);
+        return print_json(failures);
+    }
+    if failures.is_empty() {
+        match chosen.others {
+            0 => println!("no failures"),
+            1 => println!("no such failure; there is 1 other in the dead-letter queue"),
+            others => {
+                println!("no such failures; there are {others} others in the dead-letter queue");
+            }
         }
         return Ok(());
     }
-    if failures.is_empty() {
-        println!("no failures");
-        return Ok(());
-    }
+    // Two buckets may have the same key.
+    let buckets: BTreeSet<&str> = failures
+        .iter()
+        .map(|it| it.letter.image.bucket.as_str())
+        .collect();
+    let name = |image: &ImageRef| match buckets.len() {
+        0 | 1 => image.key.clone(),
+        _ => image.subject(),
+    };
     let mut table = terminal::table(&["Since", "Image", "Error", "Branches"]);
     let room = terminal::image_room(&table);
     for failure in failures {
@@ -89,7 +112,7 @@ fn print(failures: &[Failure], json: bool) -> anyhow::Result<()> {
             match letter.class {
                 FailureClass::Start => format!("(message {})", failure.message_id),
                 FailureClass::Failed | FailureClass::Rejected => {
-                    terminal::shorten_path(&terminal::safe(&letter.image.key), room)
+                    terminal::shorten_path(&terminal::safe(&name(&letter.image)), room)
                 }
             },
             letter.error.name.clone(),
@@ -116,10 +139,18 @@ fn print(failures: &[Failure], json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
+fn print_json(failures: &[Failure]) -> anyhow::Result<()> {
+    for failure in failures {
+        println!("{}", serde_json::to_string(failure)?);
+    }
+    Ok(())
+}
+
 async fn show(wanted: &str, place: &Place, config: &Config) -> anyhow::Result<Exit> {
     let executions = executions_of(Some(wanted), config).await;
     let failures: Vec<Failure> = select(&Selection::default(), config)
         .await?
+        .failures
         .into_iter()
         .filter(|failure| {
             failure.is_called(wanted) || executions.contains(&failure.letter.execution)
@@ -168,11 +199,11 @@ fn print_letter(letter: &DeadLetter) {
 }
 
 /// The failures that a selection means, oldest first.
-async fn select(selection: &Selection, config: &Config) -> anyhow::Result<Vec<Failure>> {
+async fn select(selection: &Selection, config: &Config) -> anyhow::Result<Chosen> {
     let executions = executions_of(selection.image.as_deref(), config).await;
     let reader = Reader::open(config).await?;
     let messages = reader.browse(DEAD_LETTERS).await?;
-    let mut chosen = Vec::new();
+    let (mut chosen, mut others) = (Vec::new(), 0);
     for mut failure in dead_letters::read(reader.record(), messages, None)
         .await?
         .open
@@ -187,9 +218,30 @@ async fn select(selection: &Selection, config: &Config) -> anyhow::Result<Vec<Fa
         }
         if matches(&failure, selection, &executions) {
             chosen.push(failure);
+        } else {
+            others += 1;
         }
     }
-    Ok(chosen)
+    if let (true, Some(branch)) = (chosen.is_empty(), &selection.branch) {
+        check_branch(branch)?;
+    }
+    Ok(Chosen {
+        failures: chosen,
+        others,
+    })
+}
+
+/// A branch that no failure names and no workflow has is mistyped.
+fn check_branch(branch: &str) -> anyhow::Result<()> {
+    let branches = Branches::here()?;
+    let names = branches.names();
+    if names.contains(&branch) {
+        return Ok(());
+    }
+    Err(usage(
+        format!("there is no branch '{branch}', and no failure names one"),
+        format!("the branches are {}", names.join(", ")),
+    ))
 }
 
 fn matches(failure: &Failure, selection: &Selection, executions: &BTreeSet<String>) -> bool {
@@ -238,7 +290,7 @@ async fn executions_of(image: Option<&str>, config: &Config) -> BTreeSet<String>
 }
 
 /// As [`select`], but refuses to mean everything by accident.
-async fn choose(selection: &Selection, all: bool, config: &Config) -> anyhow::Result<Vec<Failure>> {
+async fn choose(selection: &Selection, all: bool, config: &Config) -> anyhow::Result<Chosen> {
     #[cfg(feature = "aws")]
     if let Some(aws) = &config.aws {
         let cloud = crate::cloud::Cloud::open(aws).await;
@@ -266,12 +318,13 @@ fn leave_out_rejected(failures: &mut Vec<Failure>) {
     }
 }
 
-fn say_what_would_be_done(failures: &[Failure], verb: &str, json: bool) -> anyhow::Result<Exit> {
-    print(failures, json)?;
-    if !json && !failures.is_empty() {
+fn say_what_would_be_done(chosen: &Chosen, verb: &str, json: bool) -> anyhow::Result<Exit> {
+    print(chosen, json)?;
+    let count = chosen.failures.len();
+    if !json && count > 0 {
         println!(
             "{} would be {verb}; nothing was changed",
-            terminal::count(failures.len(), "failure")
+            terminal::count(count, "failure")
         );
     }
     Ok(Exit::Fine)
@@ -401,7 +454,7 @@ async fn drop_failures(
     }
     access.close().await?;
     if place.json {
-        print(&failures, true)?;
+        print_json(&failures)?;
     } else {
         println!("{} dropped; the record keeps them", failures.len());
     }

@@ -35,7 +35,14 @@ pub async fn run(arguments: &ProcessArguments, config: &Config) -> anyhow::Resul
         &arguments.paths,
         &[config.out.clone(), config.state_dir.clone()],
     )?;
-    let ingest::Found { sources, problems } = sources;
+    let ingest::Found {
+        sources,
+        problems,
+        left_out,
+    } = sources;
+    if let Some(told) = left_out.told() {
+        eprintln!("{told}");
+    }
     let mut reporter = Reporter::new(
         arguments.place.json,
         (sources.len() + problems.len()) as u64,

@@ -82,6 +82,13 @@ pub async fn run(arguments: &ServeArguments, mut config: Config) -> anyhow::Resu
 
 fn add_watched(arguments: &ServeArguments, config: &mut Config) -> anyhow::Result<()> {
     for folder in &arguments.watch {
+        // A folder of the configuration is made where it is not there; one that is typed may be mistyped.
+        if !folder.is_dir() {
+            return Err(with_next_step(
+                format!("{} is not a folder", folder.display()),
+                "make it, or give --watch a folder that is there",
+            ));
+        }
         let name = bucket_name(folder)?;
         let bucket = BucketConfig {
             path: folder.clone(),

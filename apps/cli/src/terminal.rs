@@ -26,7 +26,7 @@ const MAX_REASONS: usize = 40;
 const WIDE: usize = 136;
 
 /// Width of a table that goes into a pipe or a file.
-const PIPE_WIDTH: u16 = 140;
+const PIPE_WIDTH: u16 = 160;
 
 /// Whether standard output may be coloured (<https://no-color.org>).
 pub fn coloured() -> bool {
@@ -112,6 +112,12 @@ pub fn safe(text: &str) -> String {
             }
         })
         .collect()
+}
+
+/// As [`safe`], but its lines stay lines.
+pub fn safe_lines(text: &str) -> String {
+    let lines: Vec<String> = text.lines().map(safe).collect();
+    lines.join("\n")
 }
 
 /// An empty table in the product's style: a line below the headings, and none between the rows.
@@ -232,15 +238,14 @@ fn format_of(row: &Row) -> String {
 
 /// A sound image that no branch wanted is worth a word; for a rejected one there was no choice.
 fn no_branches(row: &Row) -> String {
-    let feature = match row.format {
-        Some(Format::Avif) => Some("avif"),
-        Some(Format::Heic) => Some("heic"),
-        _ => None,
-    };
-    match feature.filter(|feature| !safelight_pixels::FEATURES.contains(feature)) {
-        _ if row.error.is_some() => "–".into(),
-        Some(feature) => format!("none: needs feature {feature}"),
-        None => "none wanted it".into(),
+    let undecoded = row.format.filter(|format| {
+        matches!(format, Format::Avif | Format::Heic)
+            && !safelight_pixels::FEATURES.contains(&format.name())
+    });
+    match (&row.error, undecoded) {
+        (Some(_), _) => "–".into(),
+        (None, Some(format)) => format!("none: needs feature {format}"),
+        (None, None) => "none wanted it".into(),
     }
 }
 
@@ -337,6 +342,20 @@ mod tests {
     #[test]
     fn a_name_cannot_drive_the_terminal() {
         assert_eq!(safe("a\u{1b}[31mb\n"), "a\u{fffd}[31mb\u{fffd}");
+        assert_eq!(safe_lines("a\u{1b}\nb\n"), "a\u{fffd}\nb");
+    }
+
+    #[test]
+    fn what_no_branch_wanted_says_which_decoder_is_missing() {
+        let mut row = Row::unreadable("a", "b");
+        assert_eq!(no_branches(&row), "–");
+        row.error = None;
+        row.format = Some(Format::Jpeg);
+        assert_eq!(no_branches(&row), "none wanted it");
+        row.format = Some(Format::Heic);
+        let missing = !safelight_pixels::FEATURES.contains(&"heic");
+        let said = no_branches(&row);
+        assert_eq!(said == "none: needs feature heic", missing, "{said}");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::put;
 use chrono::Utc;
 use futures::StreamExt as _;
-use safelight_local::{FolderObjects, SqliteQueue};
+use safelight_local::{FolderObjects, MAX_KEY_PART, SqliteQueue};
 use safelight_ports::Queue as _;
 use safelight_schema::{Token, key};
 use serde_json::json;
@@ -21,9 +21,6 @@ use tokio::io::AsyncWriteExt as _;
 
 use crate::host::INGEST;
 use crate::ingest::{self, Bucket, Source};
-
-/// Longest part of a key, bytes: what a file system lets a name have.
-const MAX_PART: usize = 255;
 
 /// What an upload needs.
 #[derive(Clone)]
@@ -180,7 +177,7 @@ fn check_length(uploads: &Uploads, headers: &HeaderMap) -> Result<(), UploadErro
 fn path_of(root: &FsPath, key: &str) -> Result<PathBuf, UploadError> {
     // U+FFFD stands for bytes that are not Unicode, which no key of an upload has.
     let plain = |part: &str| {
-        (1..=MAX_PART).contains(&part.len())
+        (1..=MAX_KEY_PART).contains(&part.len())
             && !part.starts_with('.')
             && !part.contains(['\0', '\\', char::REPLACEMENT_CHARACTER])
     };
@@ -243,7 +240,7 @@ mod tests {
         ] {
             assert!(path_of(root, key).is_err(), "{key:?}");
         }
-        let part = "a".repeat(MAX_PART);
+        let part = "a".repeat(MAX_KEY_PART);
         assert!(path_of(root, &part).is_ok());
         assert!(path_of(root, &format!("{part}a")).is_err());
         assert!(path_of(root, "a\u{fffd}FF.png").is_err());

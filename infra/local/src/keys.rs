@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 /// Longest name of a file or folder, bytes (ext4, XFS, Btrfs, APFS, NTFS).
-const MAX_COMPONENT: usize = 255;
+pub const MAX_COMPONENT: usize = 255;
 
 /// Names that start so are ours: files that are being written.
 pub(crate) const TEMPORARY: &str = ".safelight-";

@@ -29,7 +29,7 @@ mod token;
 pub use client::HostClient;
 pub use clock::Clock;
 pub use file::etag as file_etag;
-pub use keys::of_path as key_of_path;
+pub use keys::{MAX_COMPONENT as MAX_KEY_PART, of_path as key_of_path};
 pub use lock::{HostFile, LockError, StateLock};
 pub use objects::{FolderObjects, Folders, RESULTS_BUCKET};
 pub use presign::ServeUploads;

@@ -126,11 +126,7 @@ async fn a_task_is_dispatched_only_when_it_is_durable() {
     });
     let host = Host::open(&folder, runner, clock());
     let machine = host.create("m", &task(json!({}))).await;
-    let started = host
-        .handle()
-        .start_execution(start_of(&machine, "n", "{}"))
-        .await
-        .unwrap();
+    let started = host.start(&machine, "n").await;
     let found = host.finish(&started.execution_arn).await;
     assert_eq!(found.output.as_deref(), Some(r#"{"durable":true}"#));
     let types = types(&host.history(&started.execution_arn).await);
@@ -161,11 +157,7 @@ async fn retry_waits_by_the_clock_and_catch_takes_what_is_left() {
     }));
     definition["States"]["Caught"] = json!({"Type": "Pass", "End": true});
     let machine = host.create("m", &definition).await;
-    let started = host
-        .handle()
-        .start_execution(start_of(&machine, "n", "{}"))
-        .await
-        .unwrap();
+    let started = host.start(&machine, "n").await;
     let found = host.finish(&started.execution_arn).await;
     assert_eq!(found.output.as_deref(), Some(r#""Test.Failed""#));
     assert_eq!(runner.seen.lock().unwrap().len(), 3);
@@ -181,11 +173,7 @@ async fn a_wait_ends_when_the_clock_says_so() {
     let definition = json!({"QueryLanguage": "JSONata", "StartAt": "W", "States": {
         "W": {"Type": "Wait", "Seconds": 86400, "Next": "P"}, "P": {"Type": "Pass", "End": true}}});
     let machine = host.create("m", &definition).await;
-    let started = host
-        .handle()
-        .start_execution(start_of(&machine, "n", "{}"))
-        .await
-        .unwrap();
+    let started = host.start(&machine, "n").await;
     host.clock.advance(TimeDelta::seconds(86_399));
     let found = host
         .handle()
@@ -204,11 +192,7 @@ async fn a_task_that_takes_too_long_times_out_and_its_late_result_is_nothing() {
     let runner = Runner::keeping();
     let host = Host::open(&folder, runner.clone(), clock());
     let machine = host.create("m", &task(json!({"TimeoutSeconds": 30}))).await;
-    let started = host
-        .handle()
-        .start_execution(start_of(&machine, "n", "{}"))
-        .await
-        .unwrap();
+    let started = host.start(&machine, "n").await;
     let task = runner.task(0).await;
     assert_eq!(task.timeout_seconds, Some(30));
     task.completion.started();
@@ -217,10 +201,7 @@ async fn a_task_that_takes_too_long_times_out_and_its_late_result_is_nothing() {
     let length = host.history(&started.execution_arn).await.len();
     task.completion.succeeded(json!("late"));
     let machine = create(&host.handle(), "other", &passes(1)).await;
-    host.handle()
-        .start_execution(start_of(&machine, "after", "{}"))
-        .await
-        .unwrap();
+    host.start(&machine, "after").await;
     assert_eq!(host.history(&started.execution_arn).await.len(), length);
 }
 
@@ -294,11 +275,7 @@ async fn the_status_hook_writes_in_the_same_transaction() {
     let definition = json!({"QueryLanguage": "JSONata", "StartAt": "F", "States": {
         "F": {"Type": "Fail", "Error": "Test.Failed", "Cause": "asked to"}}});
     let machine = host.create("m", &definition).await;
-    let started = host
-        .handle()
-        .start_execution(start_of(&machine, "n", "{}"))
-        .await
-        .unwrap();
+    let started = host.start(&machine, "n").await;
     let details: Vec<Value> = host
         .database
         .read::<_, DatabaseError, _>(|connection| {
@@ -334,11 +311,7 @@ async fn history_is_read_in_pages_both_ways() {
     let runner = Runner::new(|_| Some(Ok(json!({}))));
     let host = Host::open(&folder, runner, clock());
     let machine = host.create("m", &task(json!({}))).await;
-    let started = host
-        .handle()
-        .start_execution(start_of(&machine, "n", "{}"))
-        .await
-        .unwrap();
+    let started = host.start(&machine, "n").await;
     host.finish(&started.execution_arn).await;
     let all: Vec<u64> = host
         .history(&started.execution_arn)

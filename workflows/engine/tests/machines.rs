@@ -3,6 +3,7 @@
 
 mod support;
 
+use safelight_engine::EngineError;
 use serde_json::json;
 use support::{Host, Runner, clock, passes, start_of, task};
 
@@ -13,11 +14,7 @@ async fn a_definition_can_change_under_open_executions() {
     let clock = clock();
     let host = Host::open(&folder, runner.clone(), clock.clone());
     let machine = host.create("m", &task(json!({"Output": "old"}))).await;
-    let first = host
-        .handle()
-        .start_execution(start_of(&machine, "first", "{}"))
-        .await
-        .unwrap();
+    let first = host.start(&machine, "first").await;
     runner.task(0).await;
     let updated = host
         .handle()
@@ -32,11 +29,7 @@ async fn a_definition_can_change_under_open_executions() {
     drop(host);
     let runner = Runner::new(|_| Some(Ok(json!({}))));
     let host = Host::open(&folder, runner, clock);
-    let second = host
-        .handle()
-        .start_execution(start_of(&machine, "second", "{}"))
-        .await
-        .unwrap();
+    let second = host.start(&machine, "second").await;
     assert_eq!(
         host.finish(&first.execution_arn).await.output.as_deref(),
         Some(r#""old""#)
@@ -74,11 +67,7 @@ async fn creating_again_is_the_same_machine_and_deleting_frees_the_name() {
         ..Default::default()
     };
     assert_eq!(
-        handle
-            .create_state_machine(other.clone())
-            .await
-            .unwrap_err()
-            .name(),
+        refused(handle.create_state_machine(other.clone()).await),
         "StateMachineAlreadyExists"
     );
     let started = handle
@@ -96,30 +85,27 @@ async fn creating_again_is_the_same_machine_and_deleting_frees_the_name() {
         "DELETING"
     );
     assert_eq!(
-        handle
-            .create_state_machine(other.clone())
-            .await
-            .unwrap_err()
-            .name(),
+        refused(handle.create_state_machine(other.clone()).await),
         "StateMachineDeleting"
     );
     assert_eq!(
-        handle
-            .start_execution(start_of(&machine, "late", "{}"))
-            .await
-            .unwrap_err()
-            .name(),
+        refused(
+            handle
+                .start_execution(start_of(&machine, "late", "{}"))
+                .await
+        ),
         "StateMachineDoesNotExist"
     );
     task.completion.succeeded(json!(1));
     host.finish(&started.execution_arn).await;
     assert_eq!(
-        handle
-            .describe_state_machine(&machine)
-            .await
-            .unwrap_err()
-            .name(),
+        refused(handle.describe_state_machine(&machine).await),
         "StateMachineDoesNotExist"
     );
     assert!(handle.create_state_machine(other).await.is_ok());
+}
+
+/// The name of the error that a request was refused with.
+fn refused<T: std::fmt::Debug>(answer: Result<T, EngineError>) -> String {
+    answer.unwrap_err().name().to_string()
 }

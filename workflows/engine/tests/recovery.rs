@@ -95,11 +95,7 @@ async fn undisturbed() -> Value {
     let folder = tempfile::tempdir().unwrap();
     let host = Host::open(&folder, runner(), clock());
     let machine = host.create("m", &definition()).await;
-    let started = host
-        .handle()
-        .start_execution(start_of(&machine, "n", "{}"))
-        .await
-        .unwrap();
+    let started = host.start(&machine, "n").await;
     let found = host.finish(&started.execution_arn).await;
     outcome(&found, &host.history(&started.execution_arn).await)
 }
@@ -192,11 +188,7 @@ async fn a_recorded_result_is_never_asked_for_again() {
     let first = Runner::new(|task| (task.function_name == "flaky").then(|| Ok(json!(1))));
     let host = Host::open(&folder, first.clone(), clock.clone());
     let machine = host.create("m", &definition()).await;
-    let started = host
-        .handle()
-        .start_execution(start_of(&machine, "n", "{}"))
-        .await
-        .unwrap();
+    let started = host.start(&machine, "n").await;
     // One of the three items is done, and that is durable before the fourth dispatch is seen.
     first.task(3).await;
     let done = first.task(1).await;
@@ -242,11 +234,7 @@ async fn a_wait_that_was_due_while_the_host_was_down_ends_at_once() {
     let first = clock();
     let host = Host::open(&folder, Runner::keeping(), first.clone());
     let machine = host.create("m", &definition).await;
-    let started = host
-        .handle()
-        .start_execution(start_of(&machine, "n", "{}"))
-        .await
-        .unwrap();
+    let started = host.start(&machine, "n").await;
     drop(host);
     let later = clock();
     later.advance(TimeDelta::hours(1));

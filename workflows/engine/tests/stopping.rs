@@ -16,11 +16,7 @@ async fn draining_refuses_starts_and_waits_for_the_rest() {
     let runner = Runner::keeping();
     let host = Host::open(&folder, runner.clone(), clock());
     let machine = host.create("m", &task(json!({}))).await;
-    let started = host
-        .handle()
-        .start_execution(start_of(&machine, "n", "{}"))
-        .await
-        .unwrap();
+    let started = host.start(&machine, "n").await;
     let handle = host.handle();
     let drained = tokio::spawn(async move { handle.drain().await });
     let request = StartExecution {

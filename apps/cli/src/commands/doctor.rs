@@ -96,12 +96,7 @@ fn print(checks: &[Check], json: bool) -> anyhow::Result<()> {
         table.add_row([
             mark,
             &check.what,
-            &check
-                .found
-                .lines()
-                .map(terminal::safe)
-                .collect::<Vec<_>>()
-                .join("\n"),
+            &terminal::safe_lines(&check.found),
             check.mend.as_deref().unwrap_or(""),
         ]);
     }

@@ -222,7 +222,8 @@ async fn select(selection: &Selection, config: &Config) -> anyhow::Result<Chosen
             others += 1;
         }
     }
-    if let (true, Some(branch)) = (chosen.is_empty(), &selection.branch) {
+    // A deployment may have branches that are not here.
+    if let (true, Some(branch), None) = (chosen.is_empty(), &selection.branch, &config.aws) {
         check_branch(branch)?;
     }
     Ok(Chosen {

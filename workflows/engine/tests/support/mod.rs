@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, TimeDelta};
 use safelight_engine::{
     CreateStateMachine, DispatchedTask, Engine, EngineHandle, EngineOptions, ExecutionDescription,
-    ExecutionStatus, HistoryEvent, HistoryQuery, ManualClock, StartExecution, TaskRunner,
+    ExecutionStatus, HistoryEvent, HistoryQuery, ManualClock, StartExecution, Started, TaskRunner,
 };
 use safelight_sqlite::{CommitHook, Database, Options};
 use serde_json::{Value, json};
@@ -117,6 +117,12 @@ impl Host {
     /// Creates a state machine; gives its ARN.
     pub async fn create(&self, name: &str, definition: &Value) -> String {
         create(&self.handle(), name, definition).await
+    }
+
+    /// Starts an execution with the input `{}`.
+    pub async fn start(&self, machine: &str, name: &str) -> Started {
+        let request = start_of(machine, name, "{}");
+        self.handle().start_execution(request).await.unwrap()
     }
 
     /// Waits for the end of an execution, moving the clock on while it waits.

@@ -197,6 +197,49 @@ fn a_file_is_left_alone_while_another_process_writes_it() {
 }
 
 #[test]
+fn an_execution_that_is_stopped_is_closed_at_once_and_its_function_writes_no_more() {
+    let place = Place::new();
+    place.write(".safelight/faults/label", "wait\n");
+    place.write("photos/a.png", png(20, 20, 1));
+    let mut server = Server::start(&place, &["--watch", "photos"]);
+    let fault = place.join(".safelight/faults/label");
+    until("the call of label", || {
+        std::fs::read_to_string(&fault).unwrap().is_empty()
+    });
+    let history = || place.run(&["history", "photos/a.png", "--json"]).lines()[0].clone();
+    let events = history()["events"].clone();
+    let started = events.as_array().unwrap().iter();
+    let started = started.map(|event| &event["data"]["execution_arn"]);
+    let arn = started.filter_map(Value::as_str).next().unwrap().to_owned();
+    let stop = "X-Amz-Target: AWSStepFunctions.StopExecution\r\nContent-Type: application/x-amz-json-1.0\r\n";
+    let (status, answer) = server.request(
+        &format!("POST / HTTP/1.1\r\n{stop}"),
+        serde_json::json!({ "executionArn": arn })
+            .to_string()
+            .as_bytes(),
+    );
+    assert_eq!(status, 200, "{answer}");
+    // Long before the function's own timeout.
+    until("its end in the record", || {
+        history()["summary"]["outcome"] == "failed"
+    });
+    let sealed = history();
+    let events = sealed["events"].as_array().unwrap().iter();
+    let ends: Vec<&Value> = events.filter(|event| event["lane"] == "op").collect();
+    assert_eq!(ends.len(), 1);
+    assert_eq!(ends[0]["type"], "execution.aborted.v1");
+    // What would be written now would be under no seal.
+    place.write(".safelight/faults/label.go", b"");
+    place.write("photos/b.png", png(20, 20, 2));
+    until("another image", || closed(&place, "photos/b.png"));
+    assert_eq!(history()["events"], sealed["events"]);
+    assert!(!labelled(&place, "a.png"));
+    server.signal("TERM");
+    assert_eq!(server.ended(), 0);
+    place.run(&["audit", "verify"]).expect(0);
+}
+
+#[test]
 fn an_upload_is_kept_and_processed() {
     let place = Place::new();
     place.write("safelight.toml", "[serve]\nmax_upload_bytes = 100000\n[serve.buckets.uploads]\npath = \"up\"\nwatch = false\n");

@@ -116,6 +116,7 @@ error_names! {
     SLACK_REFUSED = "Slack.Refused", Never, "Slack refused the message.", "Check SAFELIGHT_SLACK_WEBHOOK; run `safelight doctor`.";
     SLACK_UNAVAILABLE = "Slack.Unavailable", Backoff, "Slack could not be reached, or asked to slow down.", "Nothing: the message comes again.";
     EXECUTION_ABORTED = "Execution.Aborted", Never, "Somebody stopped the execution.", "Redrive it, or drop the failure.";
+    EXECUTION_CALL_OPEN = "Execution.CallOpen", Backoff, "An execution has ended, and a function that it called may still run.", "Nothing: it is closed when none can.";
     STATES_TIMEOUT = "States.Timeout", Backoff, "A state or the execution ran longer than its TimeoutSeconds.", "Raise the timeout, or make the work smaller; then redrive.";
     STATES_HEARTBEAT_TIMEOUT = "States.HeartbeatTimeout", Backoff, "No heartbeat came within HeartbeatSeconds.", "Redrive.";
     STATES_RUNTIME = "States.Runtime", Never, "The execution could not go on, whatever the workflow catches.", "See the cause; mend the workflow.";

@@ -49,6 +49,9 @@ UNSEEN = {
     ("record", "sqs:SendMessage"): "of an execution that died inside a state, and none did",
 }
 
+# How long `record` waits for a call that has not answered when its execution ends, seconds: 15 minutes as deployed.
+LONGEST_CALL = 20
+
 # Images that go through while calls are made to fail.
 FAULTY = 60
 
@@ -130,10 +133,12 @@ class Deployment:
         self.folder = places.WORK / name / "machine"
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
-        # Labels are made of pixels first, as on one machine. The sweep looks at once at what is in the record.
+        # Labels are made of pixels first, as on one machine. The sweep looks at once at what is in the record, and waits
+        # for functions in work no longer than a test may take.
         self.applied = emulator.Applied(
             running, name, zips, upload={}, label_provider="properties",
-            settings={"record": {"sweep_after_minutes": 0}}, environment={"AWS_ENDPOINT_URL": between.endpoint})
+            settings={"record": {"sweep_after_minutes": 0, "longest_call_seconds": LONGEST_CALL}},
+            environment={"AWS_ENDPOINT_URL": between.endpoint})
         self.outputs = self.applied.outputs()
         boto3 = places.import_boto3()
         self.client = lambda service: boto3.client(service, endpoint_url=running.endpoint, region_name="us-east-1",
@@ -168,6 +173,9 @@ class Deployment:
             stateMachineArn=self.outputs["state_machine_arn"])
         return {each["name"]: each["status"] for page in pages for each in page["executions"]}
 
+    def status(self, arn):
+        return self.client("stepfunctions").describe_execution(executionArn=arn)["status"]
+
     def items(self, prefix):
         """Items of the record whose sort key starts with a prefix."""
         pages = self.client("dynamodb").get_paginator("scan").paginate(TableName=self.outputs["table"])
@@ -189,6 +197,12 @@ class Deployment:
         until(f"{count} executions are closed", lambda: len(self.closed()) >= count)
         until("nothing runs", lambda: "RUNNING" not in self.executions().values())
         until("the ingest queue is empty", lambda: self.depth(self.outputs["ingest_queue_url"]) == 0)
+
+    def sweep(self):
+        """What the schedule does; what it says."""
+        answer = self.client("lambda").invoke(
+            FunctionName="safelight-record", Payload=json.dumps({"sweep": {}}).encode())
+        return json.loads(answer["Payload"].read())
 
     def histories(self):
         """The record of every image, by its key."""
@@ -384,9 +398,7 @@ def through(report, names, deployment, slack):
         until("they have ended", lambda: len(deployment.executions()) == len(before) + 3
               and "RUNNING" not in deployment.executions().values(), 120)
         assert len(deployment.closed()) == len(before), "an event came although the rule was off"
-        answer = deployment.client("lambda").invoke(
-            FunctionName="safelight-record", Payload=json.dumps({"sweep": {}}).encode())
-        said = json.loads(answer["Payload"].read())
+        said = deployment.sweep()
         deployment.client("events").enable_rule(Name=rule)
         assert said["closed"] == 3 and said["failed"] == 0, said
         assert len(deployment.closed()) == len(before) + 3
@@ -412,10 +424,18 @@ def through(report, names, deployment, slack):
         name = held("stopped/1.png")
         arn = deployment.outputs["state_machine_arn"].replace(":stateMachine:", ":execution:") + f":{name}"
         deployment.client("stepfunctions").stop_execution(executionArn=arn, error="Operator.Stopped", cause="a test")
+        # The execution has ended and its event has come; its function is still in work, and a seal now would be
+        # broken by what it writes.
+        queue = next(url for url in deployment.client("sqs").list_queues(QueueNamePrefix="safelight-record")["QueueUrls"]
+                     if "dead" not in url)
+        until("its event was taken", lambda: deployment.status(arn) == "ABORTED" and deployment.depth(queue) == 0)
+        assert deployment.sweep()["closed"] == 0 and name not in deployment.closed()
         let_go()
+        until("the sweep closes it", lambda: deployment.sweep()["closed"] == 1 and name in deployment.closed())
         deployment.settled(count + 1)
         document = json.loads(deployment.safelight("history", name, "--json"))
-        # The function that was in work ends later, so the last event may be its.
+        late = [each["type"] for each in document["events"] if each["lane"] == "trunk"]
+        assert late[-1] == "state.succeeded.v1", late
         assert [each["type"] for each in document["events"] if each["lane"] == "op"] == ["execution.aborted.v1"], document
         # Who stops an execution knows of it: no letter.
         assert document["summary"]["outcome"] == "failed" and deployment.letters() == letters, document["summary"]

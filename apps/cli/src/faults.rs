@@ -5,7 +5,7 @@
 //! - `SAFELIGHT_FAULT_PAGES=n`: the database may have n pages, as if the disk were full then.
 //! - A file `faults/<function>` in the state folder: one line a fault, taken from the top, one an
 //!   invocation: `abort` (before the work), `abort-after` (when it is done, before it is answered),
-//!   `hang`, `leak`, `error NAME`.
+//!   `hang`, `leak`, `error NAME`, `wait` (works when there is a file `faults/<function>.go`).
 
 use std::path::{Path, PathBuf};
 
@@ -87,6 +87,12 @@ impl Handler for Faulty {
                 std::process::abort()
             }
             Some("hang") => std::future::pending().await,
+            Some("wait") => {
+                while !self.file.with_extension("go").exists() {
+                    tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+                }
+                self.inner.handle(event, invocation).await
+            }
             Some("leak") => {
                 let mut kept = Vec::new();
                 loop {

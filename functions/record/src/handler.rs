@@ -1,7 +1,7 @@
 //! Closes every execution whose end EventBridge tells of.
 
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use safelight_kit::letters::{self, fingerprint_of, kinds, pointers, redrive_command};
 use safelight_kit::payload::put_content;
 use safelight_kit::sqs::{SqsMessage, each_message, unwrap_sns};
@@ -9,7 +9,7 @@ use safelight_kit::{Adapters, Function, FunctionError, Handler, Invocation, Plac
 use safelight_ports::Append;
 use safelight_schema::{
     DeadLetter, DeadLetterSchema, Draft, ErrorInfo, EventData, FailureClass, Header, Lane, Pointer,
-    error_name,
+    error_name, time,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -36,6 +36,9 @@ pub struct Settings {
     pub sweep_hours: u32,
     /// How old an execution is before the sweep asks about it, minutes: its event is still under way.
     pub sweep_after_minutes: u32,
+    /// How long a function may run after it was called, seconds: Lambda's longest. 0 where what runs is
+    /// ended before anyone is told of the end.
+    pub longest_call_seconds: u32,
 }
 
 impl Default for Settings {
@@ -44,6 +47,7 @@ impl Default for Settings {
             queue: letters::QUEUE.into(),
             sweep_hours: 72,
             sweep_after_minutes: 15,
+            longest_call_seconds: 900,
         }
     }
 }
@@ -78,6 +82,16 @@ pub(crate) struct Detail {
     pub(crate) redrive_count: Option<u32>,
 }
 
+/// What became of an execution that was to be closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Closing {
+    Closed,
+    /// A function that it called may run until then, and write.
+    Open(DateTime<Utc>),
+    /// `start` did not claim it.
+    Unclaimed,
+}
+
 #[async_trait]
 impl Handler for Closer {
     async fn handle(&self, event: Value, invocation: &Invocation) -> Result<Value, FunctionError> {
@@ -101,10 +115,22 @@ impl Closer {
         if matches!(change.detail.status.as_str(), "RUNNING" | "PENDING_REDRIVE") {
             return Ok(());
         }
-        self.close(&change.detail).await
+        match self.close(&change.detail).await? {
+            Closing::Closed | Closing::Unclaimed => Ok(()),
+            // The message comes again, later than that where its visibility timeout is longer.
+            Closing::Open(until) => Err(FunctionError::new(
+                &error_name::EXECUTION_CALL_OPEN,
+                format!(
+                    "{} has ended, and a function that it called may run until {}",
+                    change.detail.name,
+                    time::format(&until)
+                ),
+            )),
+        }
     }
 
-    pub(crate) async fn close(&self, detail: &Detail) -> Result<(), FunctionError> {
+    /// Closes an execution that has ended and has nothing in work any more (invariant 7).
+    pub(crate) async fn close(&self, detail: &Detail) -> Result<Closing, FunctionError> {
         let Adapters {
             record,
             objects,
@@ -116,7 +142,7 @@ impl Closer {
                 execution.id = detail.name,
                 "an execution that `start` did not claim is not recorded"
             );
-            return Ok(());
+            return Ok(Closing::Unclaimed);
         };
         let events = self
             .adapters
@@ -129,6 +155,16 @@ impl Closer {
                 FunctionError::new(&error_name::WORKFLOW_UNAVAILABLE, error.to_string())
             }
         })?;
+        let longest = Duration::seconds(i64::from(self.settings.longest_call_seconds));
+        if let Some(until) = history.unanswered.map(|called| called + longest)
+            && clock.now() < until
+        {
+            return Ok(Closing::Open(until));
+        }
+        if !header.started {
+            // Nobody may take the claim over any more: the seal binds the header, too.
+            record.mark_started(&header.execution).await?;
+        }
         let count = events.len() as u64;
         let archive =
             serde_json_canonicalizer::to_vec(&json!({ "events": events })).map_err(|error| {
@@ -149,6 +185,7 @@ impl Closer {
             epoch,
             ended: history.ended,
         };
+        let started = close.started(detail, history.began);
         let archived = close.append(
             &Lane::History,
             vec![EventData::HistoryArchived {
@@ -161,9 +198,9 @@ impl Closer {
         let ended = close.end(history.end).await?;
         // The seal before the summary (invariant 4).
         record
-            .close(&header.execution, &[archived, ended], clock.now())
+            .close(&header.execution, &[started, archived, ended], clock.now())
             .await?;
-        Ok(())
+        Ok(Closing::Closed)
     }
 }
 
@@ -192,6 +229,26 @@ impl Close<'_> {
             })
             .collect();
         Append { drafts, pointers }
+    }
+
+    /// What `start` says, who may have died before it could, and cannot after the seal. It is the same
+    /// event, so it is written only where it is missing.
+    fn started(&self, detail: &Detail, began: DateTime<Utc>) -> Append {
+        let mut started = self.append(
+            &Lane::Trunk,
+            vec![EventData::ExecutionStarted {
+                execution_arn: detail.execution_arn.clone(),
+                workflow_hash: self.header.workflow_hash.clone(),
+                branches: self.header.branches.clone(),
+            }],
+            Vec::new(),
+        );
+        for draft in &mut started.drafts {
+            // `start` knows of no redrive.
+            draft.epoch = 0;
+            draft.time = began;
+        }
+        started
     }
 
     /// How it ended, and what nobody could write before.
@@ -442,7 +499,7 @@ mod tests {
         let sweep = || async {
             let handler = (FUNCTION.build)(adapters.clone()).unwrap();
             let mut invocation = safelight_kit::testing::invocation();
-            invocation.deadline += chrono::Duration::hours(1);
+            invocation.deadline += Duration::hours(1);
             handler.handle(json!({ "sweep": {} }), &invocation).await
         };
         let expected = |closed: u64| {
@@ -470,6 +527,76 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_start_died_before_it_could_say_is_said_before_the_seal() {
+        // Invariant 6: StartExecution had answered, and its message comes again after the end.
+        let (bench, step_functions, adapters) = setting(&succeeded()).await;
+        let header = bench.header("x-2", &image("a.jpg"));
+        let lease = Duration::seconds(60);
+        bench.record.claim(&header, lease).await.unwrap();
+        step_functions.set_history("x-2", events(&succeeded()));
+        // A close that breaks off is finished by the next one.
+        for calls in [2, 3, 4] {
+            bench.record.set_down_after(Some(calls));
+            call(&bench, &adapters, change("SUCCEEDED").replace("x-1", "x-2")).await;
+        }
+        bench.record.set_down_after(None);
+        call(&bench, &adapters, change("SUCCEEDED").replace("x-1", "x-2")).await;
+        let lane = bench.lane("x-2", &Lane::Trunk).await;
+        let said = lane.iter().map(|event| event.data.kind());
+        assert_eq!(said.collect::<Vec<_>>(), ["execution.started.v1"]);
+        let claim = bench.record.claim(&header, lease).await.unwrap();
+        assert!(matches!(claim, safelight_ports::Claim::Held(_)));
+        // One who had its claim before says the same event.
+        let late = bench.draft("x-2", Lane::Trunk, lane[0].data.clone());
+        let drafts = [late];
+        bench
+            .record
+            .mark_started_with("x-2", &drafts)
+            .await
+            .unwrap();
+        assert!(chain::verify(&bench.record.evidence("x-2").await.unwrap()).is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_may_still_run_keeps_the_seal_waiting_and_not_for_ever() {
+        // Invariant 7: x-1 was stopped while a function was in work, which writes when it is done.
+        let (bench, step_functions, mut adapters) = setting(&succeeded()).await;
+        let began = bench.clock.time().timestamp();
+        let history = json!([
+            { "id": 1, "previousEventId": 0, "type": "ExecutionStarted", "timestamp": began },
+            { "id": 2, "previousEventId": 1, "type": "TaskScheduled", "timestamp": began },
+            { "id": 3, "previousEventId": 2, "type": "ExecutionAborted", "timestamp": began },
+        ]);
+        step_functions.set_history("x-1", history.as_array().unwrap().clone());
+        let again = json!({ "batchItemFailures": [{ "itemIdentifier": "m-1" }] });
+        assert_eq!(call(&bench, &adapters, change("ABORTED")).await, again);
+        bench.clock.advance(std::time::Duration::from_secs(899));
+        assert_eq!(call(&bench, &adapters, change("ABORTED")).await, again);
+        assert!(bench.record.seal("x-1").await.unwrap().is_none());
+        assert_eq!((bench.objects.writes(), bench.record.appends()), (0, 0));
+        let late = EventData::StateSucceeded { duration_ms: 1 };
+        let late = bench.draft("x-1", Lane::Branch("label".into()), late);
+        bench.record.append(&[late], &[]).await.unwrap();
+        bench.clock.advance(std::time::Duration::from_secs(1));
+        let done = json!({ "batchItemFailures": [] });
+        assert_eq!(call(&bench, &adapters, change("ABORTED")).await, done);
+        assert!(bench.record.summary("x-1").await.unwrap().is_some());
+        assert!(chain::verify(&bench.record.evidence("x-1").await.unwrap()).is_empty());
+        // Where functions are ended with their execution nothing waits.
+        bench.claim(&bench.header("x-2", &image("a.jpg"))).await;
+        let mut history = history.as_array().unwrap().clone();
+        for event in &mut history {
+            event["timestamp"] = json!(bench.clock.time().timestamp());
+        }
+        step_functions.set_history("x-2", history);
+        let of_x_2 = change("ABORTED").replace("x-1", "x-2");
+        assert_eq!(call(&bench, &adapters, of_x_2.clone()).await, again);
+        adapters.settings = json!({ "longest_call_seconds": 0 });
+        assert_eq!(call(&bench, &adapters, of_x_2).await, done);
+        assert!(bench.record.summary("x-2").await.unwrap().is_some());
+    }
+
+    #[tokio::test]
     async fn a_history_that_lags_makes_the_message_come_again() {
         let running = json!({ "id": 4, "previousEventId": 3, "type": "PassStateEntered",
             "timestamp": 1.0, "stateEnteredEventDetails": { "name": "Last" } });
@@ -485,7 +612,7 @@ mod tests {
     #[tokio::test]
     async fn a_record_that_breaks_in_between_is_closed_by_the_next_delivery() {
         // Invariant 2: whatever was written before the fault.
-        for calls in 0..6 {
+        for calls in 0..7 {
             let (bench, _step_functions, adapters) = setting(&failed("States.Runtime")).await;
             bench.record.set_down_after(Some(calls));
             call(&bench, &adapters, change("FAILED")).await;

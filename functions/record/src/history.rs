@@ -7,6 +7,8 @@ use safelight_schema::{ErrorInfo, StateVisit, error_name};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::calls::Calls;
+
 /// How an execution ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum End {
@@ -37,6 +39,8 @@ struct HistoryEvent {
         alias = "executionAbortedEventDetails"
     )]
     execution_failed_event_details: Option<EndDetails>,
+    #[serde(alias = "lambdaFunctionFailedEventDetails")]
+    task_failed_event_details: Option<EndDetails>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -90,10 +94,14 @@ pub enum HistoryError {
 pub struct History {
     /// Every state that was entered, in order (invariant 1).
     pub states: Vec<StateVisit>,
+    /// When it began.
+    pub began: DateTime<Utc>,
     /// How it ended.
     pub end: End,
     /// When it ended.
     pub ended: DateTime<Utc>,
+    /// When the last call was made of those that nobody knows the end of.
+    pub unanswered: Option<DateTime<Utc>>,
 }
 
 /// Reads a whole history.
@@ -106,7 +114,9 @@ pub fn read(events: &[Value]) -> Result<History, HistoryError> {
     // Which event came before, and which visit an event entered.
     let mut before = BTreeMap::<u64, u64>::new();
     let mut visits = BTreeMap::<u64, usize>::new();
+    let mut began = None;
     let mut end = None;
+    let mut calls = Calls::default();
     for (index, value) in events.iter().enumerate() {
         let event = HistoryEvent::deserialize(value)
             .map_err(|error| unreadable(index, error.to_string()))?;
@@ -115,6 +125,11 @@ pub fn read(events: &[Value]) -> Result<History, HistoryError> {
             .time()
             .ok_or_else(|| unreadable(index, "its timestamp is out of range".into()))?;
         before.insert(event.id, event.previous_event_id);
+        began.get_or_insert(time);
+        let error = event
+            .task_failed_event_details
+            .and_then(|details| details.error);
+        calls.see(&event.kind, (event.id, time), error.as_deref(), &before);
         if let Some(kind) = event.kind.strip_suffix("StateEntered") {
             let details = event
                 .state_entered_event_details
@@ -148,7 +163,13 @@ pub fn read(events: &[Value]) -> Result<History, HistoryError> {
         let last = last.and_then(Value::as_str).unwrap_or("nothing");
         return Err(HistoryError::NotEnded(last.into()));
     };
-    Ok(History { states, end, ended })
+    Ok(History {
+        states,
+        began: began.unwrap_or(ended),
+        end,
+        ended,
+        unanswered: calls.unanswered(),
+    })
 }
 
 /// Marks the visit that an exit belongs to: the nearest before it, along the chain of previous
@@ -254,6 +275,63 @@ mod tests {
             read(&[event(1, 0, "ExecutionTimedOut", "")]).unwrap().end,
             End::TimedOut(ErrorInfo::new("States.Timeout", ""))
         );
+    }
+
+    #[test]
+    fn calls_that_nobody_knows_the_end_of_are_told() {
+        // Events as (id, the one before, kind, error).
+        let unanswered = |seen: &[(u64, u64, &str, &str)]| {
+            let mut events: Vec<Value> = seen
+                .iter()
+                .map(|(id, previous, kind, error)| {
+                    let mut event = event(*id, *previous, kind, "");
+                    event["taskFailedEventDetails"] = json!({ "error": error });
+                    event
+                })
+                .collect();
+            events.push(event(90, 0, "ExecutionAborted", ""));
+            read(&events).unwrap().unanswered
+        };
+        let at = |id: i64| DateTime::from_timestamp(1_795_262_400 + id, 0);
+        let first = (1, 0, "TaskScheduled", "");
+        let second = (2, 0, "TaskScheduled", "");
+        assert_eq!(unanswered(&[first]), at(1));
+        assert_eq!(
+            unanswered(&[
+                first,
+                (3, 1, "TaskStarted", ""),
+                (4, 3, "TaskSucceeded", "")
+            ]),
+            None
+        );
+        // Each answer is of its own call.
+        assert_eq!(
+            unanswered(&[first, second, (4, 2, "TaskSucceeded", "")]),
+            at(1)
+        );
+        assert_eq!(
+            unanswered(&[first, second, (4, 1, "TaskFailed", "Label.Refused")]),
+            at(2)
+        );
+        // Without a word of whose it is, the later call is the one that may run.
+        assert_eq!(
+            unanswered(&[first, second, (4, 0, "TaskSucceeded", "")]),
+            at(2)
+        );
+        // The workflow does not wait any more; the function may run on.
+        for (kind, error) in [
+            ("TaskTimedOut", "States.Timeout"),
+            ("TaskFailed", "Lambda.SdkClientException"),
+            ("LambdaFunctionTimedOut", ""),
+        ] {
+            let retried = [
+                first,
+                (4, 1, kind, error),
+                (5, 4, "TaskScheduled", ""),
+                (6, 5, "TaskSucceeded", ""),
+            ];
+            assert_eq!(unanswered(&retried), at(1), "{kind}");
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use safelight_schema::key::{self, SHARDS};
 use safelight_schema::time;
 use serde::Serialize;
 
-use crate::handler::{Closer, Detail};
+use crate::handler::{Closer, Closing, Detail};
 
 /// Executions that are looked at side by side: below the quota of GetExecutionHistory.
 const SIDE_BY_SIDE: usize = 4;
@@ -34,7 +34,7 @@ pub(crate) struct Swept {
     pub looked_at: u64,
     /// Closed now.
     pub closed: u64,
-    /// Still running.
+    /// Still running, or what they called may be.
     pub running: u64,
     /// Claimed, but unknown to Step Functions: never started.
     pub unknown: u64,
@@ -141,14 +141,17 @@ impl Closer {
         if !status.ended() {
             return Ok(Fate::Running);
         }
-        self.close(&Detail {
+        let detail = Detail {
             execution_arn,
             name: name.to_owned(),
             status: status.status,
             redrive_count: status.redrive_count,
+        };
+        Ok(match self.close(&detail).await? {
+            Closing::Closed => Fate::Closed,
+            Closing::Open(_) => Fate::Running,
+            Closing::Unclaimed => Fate::Unknown,
         })
-        .await?;
-        Ok(Fate::Closed)
     }
 }
 

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use tokio::sync::watch;
+
 /// The host's own limits. `HostOptions::default()` suits one machine.
 #[derive(Debug, Clone)]
 pub struct HostOptions {
@@ -129,6 +131,9 @@ pub struct WorkerCommand {
 pub struct InvokeOptions {
     /// Ends the invocation as a timeout, waiting or running, if it comes before the function's own timeout.
     pub deadline: Option<Instant>,
+    /// Ends the invocation, waiting or running, when it becomes true: nobody wants the answer any more,
+    /// and what the function would still do is not to be done.
+    pub stop: Option<watch::Receiver<bool>>,
     /// JSON for the `lambda-runtime-client-context` header.
     pub client_context: Option<String>,
     /// The `lambda-runtime-trace-id` header; one is made from the request id when absent.

@@ -109,6 +109,10 @@ impl InvokeError {
         Self::host("ServiceException", "The host is stopping.")
     }
 
+    pub(crate) fn stopped() -> Self {
+        Self::host("ServiceException", "The invocation was stopped.")
+    }
+
     pub(crate) fn timed_out(request: Uuid, limit: Duration) -> Self {
         Self::worker(
             "Sandbox.Timedout",

@@ -15,6 +15,7 @@ use crate::MAX_REQUEST_BYTES;
 use crate::config::{FunctionConfig, HostOptions, InvokeOptions, RegisterError};
 use crate::error::InvokeError;
 use crate::process::Spawner;
+use crate::running::{sleep_until, stopped};
 use crate::state::{Function, FunctionStats, Job, Phase, Start, State};
 use crate::supervisor;
 
@@ -73,19 +74,25 @@ impl LambdaHost {
         options: InvokeOptions,
     ) -> Result<Bytes, InvokeError> {
         let deadline = options.deadline.map(Instant::from_std);
+        let mut stop = options.stop.clone();
         let queued_at = Instant::now();
         let (request, mut answer) = self.inner.enqueue(function, payload, options, deadline)?;
-        if let Some(deadline) = deadline {
-            let waited = tokio::time::timeout_at(deadline, &mut answer).await;
-            if waited.is_err() && self.inner.state().abandon(function, request) {
-                let limit = deadline.saturating_duration_since(queued_at);
-                return Err(InvokeError::timed_out(request, limit));
-            }
-            if let Ok(answered) = waited {
+        let given_up = tokio::select! {
+            biased;
+            answered = &mut answer => {
                 return answered.unwrap_or_else(|_| Err(InvokeError::stopping()));
             }
-            // A worker has it, and its supervisor keeps the deadline.
+            () = stopped(&mut stop) => InvokeError::stopped(),
+            () = sleep_until(deadline) => {
+                let limit = deadline.map_or(Duration::ZERO, |it| it.saturating_duration_since(queued_at));
+                InvokeError::timed_out(request, limit)
+            }
+        };
+        if self.inner.state().abandon(function, request) {
+            return Err(given_up);
         }
+        // A worker has it, and its supervisor keeps the deadline and hears of the stop.
+        drop(stop);
         let answered = answer.await;
         answered.unwrap_or_else(|_| Err(InvokeError::stopping()))
     }
@@ -200,6 +207,7 @@ impl Inner {
             trace_id: header(&trace_id)?,
             client_context: options.client_context.as_deref().map(header).transpose()?,
             deadline,
+            stop: options.stop,
             queued_at: Instant::now(),
             redeliveries: 0,
             reply,

@@ -23,8 +23,8 @@
 //! 2. Every invocation gets exactly one answer, in order of arrival within its function; between
 //!    functions the one served longest ago goes first.
 //! 3. An invocation is given to another worker only when no byte of it reached the first.
-//! 4. A worker that timed out, outgrew its memory or exited is killed with its process group, reaped
-//!    and its port closed before its invocation is answered.
+//! 4. A worker that timed out, outgrew its memory, was stopped by its caller or exited is killed with its
+//!    process group, reaped and its port closed before its invocation is answered.
 //! 5. Nothing is held without a limit: payloads, waiting invocations, connections, log lines.
 //! 6. After [`LambdaHost::shutdown`] there is no child, no listener and no task of the host left. If the
 //!    host is killed, idle workers see their connection close, and those that called

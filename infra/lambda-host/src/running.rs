@@ -24,6 +24,8 @@ pub(crate) enum Signal {
     Exited(Option<ExitStatus>),
     Deadline,
     OutOfMemory,
+    /// Its caller wants the invocation ended.
+    Stopped,
     Closing,
 }
 
@@ -40,6 +42,8 @@ pub(crate) struct Worker {
     pub logs: Logs,
     pub memory: MemoryWatch,
     pub parked: Option<oneshot::Sender<Delivery>>,
+    /// Of the invocation that runs.
+    pub stopping: Option<watch::Receiver<bool>>,
 }
 
 impl Worker {
@@ -78,6 +82,7 @@ impl Worker {
             closing: inner.closing(),
             logs: Logs::follow(name, id, stdout, stderr),
             parked: None,
+            stopping: None,
         })
     }
 
@@ -94,6 +99,7 @@ impl Worker {
                     return self.events.try_recv().map_or(Signal::Exited(status), Signal::Event);
                 }
                 _ = self.closing.wait_for(|closing| *closing) => return Signal::Closing,
+                () = stopped(&mut self.stopping) => return Signal::Stopped,
                 () = sleep_until(wake) => {}
             }
             if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
@@ -127,7 +133,18 @@ impl Worker {
     }
 }
 
-async fn sleep_until(wake: Option<Instant>) {
+/// Ends when the caller of an invocation wants it ended.
+pub(crate) async fn stopped(stop: &mut Option<watch::Receiver<bool>>) {
+    if let Some(stop) = stop
+        && stop.wait_for(|stop| *stop).await.is_ok()
+    {
+        return;
+    }
+    // Nobody can say so (any more).
+    std::future::pending::<()>().await;
+}
+
+pub(crate) async fn sleep_until(wake: Option<Instant>) {
     match wake {
         Some(wake) => tokio::time::sleep_until(wake).await,
         None => std::future::pending().await,

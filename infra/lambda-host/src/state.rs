@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use hyper::header::HeaderValue;
 use serde::Serialize;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -26,6 +26,8 @@ pub(crate) struct Job {
     pub trace_id: HeaderValue,
     pub client_context: Option<HeaderValue>,
     pub deadline: Option<Instant>,
+    /// Becomes true when the caller wants it ended.
+    pub stop: Option<watch::Receiver<bool>>,
     pub queued_at: Instant,
     /// How many workers ended before they took it.
     pub redeliveries: u8,

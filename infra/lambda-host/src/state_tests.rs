@@ -36,6 +36,7 @@ fn job(function: usize, number: u128) -> (Job, Answer) {
         trace_id: HeaderValue::from_static("trace"),
         client_context: None,
         deadline: None,
+        stop: None,
         queued_at: Instant::now(),
         redeliveries: 0,
         reply,

@@ -166,7 +166,8 @@ impl Worker {
                         "Runtime.InitError",
                     );
                 }
-                Signal::Event(_) => {}
+                // Only a running invocation is stopped by its caller.
+                Signal::Event(_) | Signal::Stopped => {}
                 Signal::Exited(status) => {
                     self.stop().await;
                     let error = if self.ran_out_of_memory(status) {
@@ -197,8 +198,13 @@ impl Worker {
             complete(&seat.inner, job, Err(error));
             return Ok(());
         }
+        if job.stop.as_ref().is_some_and(|stop| *stop.borrow()) {
+            complete(&seat.inner, job, Err(InvokeError::stopped()));
+            return Ok(());
+        }
         let deadline = earlier(begun + self.config.timeout, job.deadline);
         let job = self.deliver(job, deadline).await?;
+        self.stopping.clone_from(&job.stop);
         let result = loop {
             match self.signal(Some(deadline), true).await {
                 Signal::Event(Event::Response(body)) => {
@@ -237,12 +243,17 @@ impl Worker {
                     let error = InvokeError::out_of_memory(job.request);
                     return Err(self.failed(job, error));
                 }
+                Signal::Stopped => {
+                    self.stop().await;
+                    return Err(Left::Failed(job, InvokeError::stopped()));
+                }
                 Signal::Closing => {
                     self.stop().await;
                     return Err(Left::Failed(job, InvokeError::stopping()));
                 }
             }
         };
+        self.stopping = None;
         complete(&seat.inner, job, result);
         self.come_back(deadline).await
     }
@@ -269,9 +280,11 @@ impl Worker {
             match self.signal(Some(deadline), false).await {
                 Signal::Event(Event::Parked(parked)) => self.parked = Some(parked),
                 Signal::Event(_) => {}
-                Signal::Exited(_) | Signal::Deadline | Signal::OutOfMemory | Signal::Closing => {
-                    return Err(Left::Untaken(job));
-                }
+                Signal::Exited(_)
+                | Signal::Deadline
+                | Signal::OutOfMemory
+                | Signal::Stopped
+                | Signal::Closing => return Err(Left::Untaken(job)),
             }
         }
     }
@@ -283,7 +296,9 @@ impl Worker {
             match self.signal(Some(deadline), true).await {
                 Signal::Event(Event::Parked(parked)) => self.parked = Some(parked),
                 Signal::Event(_) => {}
-                Signal::Exited(_) | Signal::Closing => return Err(Left::Nothing),
+                Signal::Exited(_) | Signal::Stopped | Signal::Closing => {
+                    return Err(Left::Nothing);
+                }
                 Signal::Deadline | Signal::OutOfMemory => {
                     tracing::warn!(
                         function = self.config.name,
@@ -318,7 +333,9 @@ impl Worker {
             match signal {
                 Signal::Event(Event::Parked(parked)) => self.parked = Some(parked),
                 Signal::Event(_) => {}
-                Signal::Exited(_) | Signal::Closing | Signal::OutOfMemory => break,
+                Signal::Exited(_) | Signal::Stopped | Signal::Closing | Signal::OutOfMemory => {
+                    break;
+                }
                 Signal::Deadline => {
                     if self
                         .inner

@@ -347,7 +347,8 @@ fn claim(tx: &Connection, header: &Header, lease: Duration) -> Result<Claim> {
     if let Some(held) = get::<Header>(tx, &pk, key::HEADER)? {
         let expired = header.claimed - held.claimed > lease;
         let ours = header.claimed_by == held.claimed_by;
-        if held.started || !(expired || ours) {
+        // What was sealed has ended, whatever its header says.
+        if held.started || !(expired || ours) || last_seal(tx, &pk)?.is_some() {
             return Ok(Claim::Held(Box::new(held)));
         }
     }

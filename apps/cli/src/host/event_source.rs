@@ -14,6 +14,9 @@ use safelight_ports::queue::{MAX_BATCH, Message, Queue as _};
 use serde_json::{Value, json};
 use tokio::sync::{broadcast, watch};
 
+use super::calls::Calls;
+use super::ended_execution;
+
 /// Longest wait before a failed message is tried again.
 const MAX_BACKOFF_SECONDS: i64 = 30;
 
@@ -36,6 +39,9 @@ pub struct EventSource {
     pub visibility: Duration,
     /// Whether a batch may be taken now.
     pub gate: Gate,
+    /// Whose calls are ended before the function hears that their execution has: of the queue that
+    /// tells of ended executions.
+    pub calls: Option<Calls>,
     /// Tells when the gate may have opened.
     pub changes: Option<broadcast::Receiver<Arc<StatusChange>>>,
     /// Called with the messages that were dealt with.
@@ -89,6 +95,11 @@ impl EventSource {
     }
 
     async fn batch(&self, queue: &SqliteQueue, lambda: &LambdaHost, messages: Vec<Message>) {
+        if let Some(calls) = &self.calls {
+            for execution in messages.iter().filter_map(|it| ended_execution(&it.body)) {
+                calls.end(&execution).await;
+            }
+        }
         let event = sqs_event(self.queue, &messages).to_string();
         let answer = lambda
             .invoke(&self.function, event.into(), InvokeOptions::default())

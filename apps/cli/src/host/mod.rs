@@ -10,6 +10,7 @@
 
 mod access;
 mod alarms;
+mod calls;
 mod closing;
 mod command_branch;
 mod event_source;
@@ -42,6 +43,7 @@ use tokio::sync::{Mutex, Notify, broadcast, watch};
 use tokio::task::JoinSet;
 
 pub use access::Access;
+use calls::Calls;
 use closing::Closing;
 #[cfg(feature = "aws")]
 pub use closing::close;
@@ -163,9 +165,11 @@ impl Host {
         )?;
         let commands = commands(&branches, &record, &objects, &state);
         let halt = watch::Sender::new(None);
+        let calls = Calls::default();
         let runner = LambdaRunner::new(
             lambda.clone(),
             concurrency,
+            calls.clone(),
             commands,
             results_folder,
             halt.clone(),
@@ -216,7 +220,7 @@ impl Host {
             tasks,
             _lock: lock,
         };
-        host.poll(config.max_executions);
+        host.poll(config.max_executions, calls);
         host.watch(role, alarms);
         Ok(host)
     }
@@ -319,7 +323,7 @@ impl Host {
     }
 
     /// Starts the event sources and the alarms.
-    fn poll(&mut self, max_executions: usize) {
+    fn poll(&mut self, max_executions: usize, calls: Calls) {
         let engine = self.engine.clone();
         let closed = self.closed.clone();
         let always = || true;
@@ -330,6 +334,7 @@ impl Host {
             function: functions::function_name("start"),
             visibility: Duration::seconds(120),
             gate: Arc::new(move || engine.open_executions() < max_executions),
+            calls: None,
             changes: Some(self.engine.status_changes()),
             on_done: Arc::new(tell.clone()),
         };
@@ -339,6 +344,7 @@ impl Host {
             function: functions::function_name("record"),
             visibility: Duration::seconds(120),
             gate: Arc::new(always),
+            calls: Some(calls),
             changes: None,
             on_done: Arc::new(move |messages| {
                 announce(&closed, messages);
@@ -350,6 +356,7 @@ impl Host {
             function: functions::function_name("alert"),
             visibility: Duration::seconds(300),
             gate: Arc::new(always),
+            calls: None,
             changes: None,
             on_done: Arc::new(tell),
         };

@@ -11,6 +11,7 @@ use serde_json::Value;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 
+use super::calls::Calls;
 use super::command_branch::{CommandBranch, Failed};
 use super::space;
 
@@ -22,6 +23,8 @@ pub struct LambdaRunner {
     lambda: LambdaHost,
     /// Workers of each function that are free.
     free: BTreeMap<String, Arc<Semaphore>>,
+    /// What is in work.
+    calls: Calls,
     /// The branches that are commands, by the name of their function.
     commands: BTreeMap<String, Arc<CommandBranch>>,
     /// The folder that functions write to.
@@ -37,6 +40,7 @@ impl LambdaRunner {
     pub fn new(
         lambda: LambdaHost,
         concurrency: BTreeMap<String, usize>,
+        calls: Calls,
         commands: BTreeMap<String, Arc<CommandBranch>>,
         results: PathBuf,
         halt: watch::Sender<Option<String>>,
@@ -47,6 +51,7 @@ impl LambdaRunner {
         Self {
             lambda,
             free: free.collect(),
+            calls,
             commands,
             results,
             halt,
@@ -61,18 +66,22 @@ impl TaskRunner for LambdaRunner {
         let free = self.free.get(&task.function_name).cloned();
         let command = self.commands.get(&task.function_name).cloned();
         let (results, halt) = (self.results.clone(), self.halt.clone());
+        let mut stop = self.calls.begin(&task.execution_name);
         self.runtime.spawn(async move {
             // A function that is not known has no workers to wait for: the Lambda host says so.
             let _worker = match free {
-                Some(free) => free.acquire_owned().await.ok(),
+                Some(free) => tokio::select! {
+                    worker = free.acquire_owned() => worker.ok(),
+                    Ok(_) = stop.wait_for(|stop| *stop) => return,
+                },
                 None => None,
             };
             task.completion.started();
             let function = &task.function_name;
             let answered = match command {
-                None => invoke(&lambda, function, &task.payload).await,
+                None => invoke(&lambda, function, &task.payload, &stop).await,
                 Some(command) => {
-                    let call = async |event| invoke(&lambda, function, &event).await;
+                    let call = async |event| invoke(&lambda, function, &event, &stop).await;
                     command.call(&task.payload, call).await
                 }
             };
@@ -94,10 +103,19 @@ impl TaskRunner for LambdaRunner {
 }
 
 /// Calls a function and reads its answer.
-async fn invoke(lambda: &LambdaHost, function: &str, event: &Value) -> Result<Value, Failed> {
+async fn invoke(
+    lambda: &LambdaHost,
+    function: &str,
+    event: &Value,
+    stop: &watch::Receiver<bool>,
+) -> Result<Value, Failed> {
     let event = event.to_string();
+    let options = InvokeOptions {
+        stop: Some(stop.clone()),
+        ..InvokeOptions::default()
+    };
     let body = lambda
-        .invoke(function, event.into(), InvokeOptions::default())
+        .invoke(function, event.into(), options)
         .await
         .map_err(|error| Failed {
             name: error.name().into_owned(),

@@ -78,6 +78,7 @@ impl Record for MemoryRecord {
         self.read(&header.execution, |items| {
             if let Some(held) = &items.header
                 && (held.started
+                    || !items.seals.is_empty()
                     || (held.claimed_by != header.claimed_by
                         && held.claimed + lease > header.claimed))
             {

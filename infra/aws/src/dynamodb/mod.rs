@@ -108,11 +108,9 @@ impl DynamoRecord {
             return Ok(None);
         };
         let mut header: Header = partition::parse(&self.table, &item).await?;
-        if !header.started {
-            let seen = self.seen(&events).await?;
-            header.started = seen.is_started();
-            self.lanes.keep(pk, &trunk, seen);
-        }
+        let seen = self.seen(&events).await?;
+        header.started |= seen.is_started();
+        self.lanes.keep(pk, &trunk, seen);
         Ok(Some((header, item)))
     }
 
@@ -131,7 +129,8 @@ impl DynamoRecord {
             };
             let expired = header.claimed - held.claimed > lease;
             let ours = header.claimed_by == held.claimed_by;
-            if held.started || !(expired || ours) {
+            // What was sealed has ended, whatever its header says.
+            if held.started || !(expired || ours) || self.is_sealed(&pk).await? {
                 return Ok(Claim::Held(Box::new(held)));
             }
             if self.table.put_header(&pk, header, Some(&held)).await? {
@@ -140,6 +139,11 @@ impl DynamoRecord {
             step_back(attempt).await;
         }
         Err(RecordError::Conflict(format!("the header of {pk}")))
+    }
+
+    async fn is_sealed(&self, pk: &str) -> Result<bool, RecordError> {
+        let seals = self.table.query(pk, Some(("Z#", None))).await?;
+        Ok(!seals.is_empty())
     }
 
     /// Seals the lanes as they were read, unless the last seal names the same tips; `None` if another

@@ -8,8 +8,9 @@ use safelight_lambda_host::{
     Fault, FunctionConfig, HostOptions, InvokeOptions, LambdaHost, MAX_REQUEST_BYTES, RegisterError,
 };
 use serde_json::json;
+use tokio::sync::watch;
 
-use super::support::{Gate, function, host, host_with, invoke, stats, until, worker_of};
+use super::support::{Gate, function, host, host_with, invoke, is_alive, stats, until, worker_of};
 
 #[tokio::test]
 async fn an_event_goes_to_the_handler_and_its_answer_comes_back() {
@@ -181,6 +182,59 @@ async fn a_deadline_ends_an_event_that_still_waits() {
         held.release();
     };
     tokio::join!(first, test).0.unwrap();
+    host.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_stop_ends_the_event_that_runs_with_its_worker_and_one_that_waits() {
+    // Invariant 4.
+    let host = host_with(function("f"));
+    let gate = Gate::open();
+    let (stop, stopped) = watch::channel(false);
+    let options = InvokeOptions {
+        stop: Some(stopped),
+        ..InvokeOptions::default()
+    };
+    let event = Bytes::from(gate.event("hold").to_string());
+    let running = host.invoke("f", event, options.clone());
+    let waiting = host.invoke("f", Bytes::from_static(b"{}"), options.clone());
+    let other = invoke(&host, "f", json!({}));
+    let test = async {
+        let held = gate.arrival().await;
+        until(|| stats(&host, "f").waiting == 2).await;
+        stop.send_replace(true);
+        held
+    };
+    let (running, waiting, other, held) = tokio::join!(running, waiting, other, test);
+    for answer in [running, waiting] {
+        assert_eq!(answer.unwrap_err().name(), "Lambda.ServiceException");
+    }
+    assert!(!is_alive(held.process));
+    // Who did not ask for it is served by another worker.
+    assert_ne!(other.unwrap()["pid"], held.process);
+    let late = host.invoke("f", Bytes::from_static(b"{}"), options).await;
+    assert_eq!(
+        late.unwrap_err().error_message,
+        "The invocation was stopped."
+    );
+    host.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_stop_that_comes_after_the_answer_is_no_harm() {
+    let host = host_with(function("f"));
+    let worker = worker_of(&host, "f").await;
+    let (stop, stopped) = watch::channel(false);
+    let options = InvokeOptions {
+        stop: Some(stopped),
+        ..InvokeOptions::default()
+    };
+    let answer = host.invoke("f", Bytes::from_static(b"{}"), options).await;
+    answer.unwrap();
+    stop.send_replace(true);
+    // Nothing of the invocation is left.
+    stop.closed().await;
+    assert_eq!(worker_of(&host, "f").await, worker);
     host.shutdown().await;
 }
 

@@ -18,6 +18,7 @@ pub async fn record(make: impl AsyncFn() -> Arc<dyn Record>) {
     claims_are_granted_once(&*make().await).await;
     racing_claims_have_one_winner(&*make().await).await;
     an_unstarted_claim_can_be_taken_over(&*make().await).await;
+    a_sealed_execution_is_not_claimed_again(&*make().await).await;
     claims_write_their_pointers(&*make().await).await;
     appends_form_a_chain(&*make().await).await;
     duplicate_appends_change_nothing(&*make().await).await;
@@ -156,6 +157,20 @@ async fn an_unstarted_claim_can_be_taken_over(record: &dyn Record) {
     assert_eq!(held.digest(), after.digest());
     let missing = record.mark_started(&unique("none")).await;
     assert!(missing.is_err(), "there is nothing to mark");
+}
+
+async fn a_sealed_execution_is_not_claimed_again(record: &dyn Record) {
+    // Whoever claimed it died before it could say that StartExecution had answered.
+    let execution = claimed(record).await;
+    record.put_seal(&execution, time()).await.unwrap();
+    let sealed = record.header(&execution).await.unwrap().unwrap();
+    for message in ["message-1", "message-2"] {
+        let late = header(&execution, message, time() + Duration::days(1));
+        let claim = record.claim(&late, lease()).await.unwrap();
+        assert_eq!(claim, Claim::Held(Box::new(sealed.clone())), "{message}");
+    }
+    let evidence = record.evidence(&execution).await.unwrap();
+    assert_eq!(chain::verify(&evidence), []);
 }
 
 async fn claims_write_their_pointers(record: &dyn Record) {

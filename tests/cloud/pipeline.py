@@ -134,10 +134,11 @@ class Deployment:
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         # Labels are made of pixels first, as on one machine. The sweep looks at once at what is in the record, and waits
-        # for functions in work no longer than a test may take.
+        # for functions in work no longer than a test may take; what is applied is started at once.
         self.applied = emulator.Applied(
             running, name, zips, upload={}, label_provider="properties",
-            settings={"record": {"sweep_after_minutes": 0, "longest_call_seconds": LONGEST_CALL}},
+            settings={"record": {"sweep_after_minutes": 0, "longest_call_seconds": LONGEST_CALL},
+                      "start": {"version_seconds": 0}},
             environment={"AWS_ENDPOINT_URL": between.endpoint})
         self.outputs = self.applied.outputs()
         boto3 = places.import_boto3()

@@ -207,7 +207,10 @@ impl Cloud {
         let results = self.objects.head(bucket, "doctor").await;
         let letters = self.queue.depth(DEAD_LETTERS).await;
         let ingest = self.queue.depth(INGEST).await;
-        let definition = self.workflow.definition().await;
+        let definition = self
+            .workflow
+            .definition(self.workflow.state_machine_arn())
+            .await;
         let depth = |depth: safelight_ports::Depth| {
             format!("{} waiting, {} in work", depth.visible, depth.not_visible)
         };

@@ -161,12 +161,18 @@ impl Workflow {
         format!("{}:{name}", unqualified.join(":"))
     }
 
-    /// Starts an execution; one of that name is no error.
-    pub async fn start(&self, name: &str, input: &str) -> Result<Started, FunctionError> {
+    /// Starts an execution of the state machine, or of the version of it that `machine_arn` names; one
+    /// of that name is no error.
+    pub async fn start(
+        &self,
+        machine_arn: &str,
+        name: &str,
+        input: &str,
+    ) -> Result<Started, FunctionError> {
         let answer = self
             .client
             .start_execution()
-            .state_machine_arn(&self.state_machine_arn)
+            .state_machine_arn(machine_arn)
             .name(name)
             .input(input)
             .send()
@@ -184,11 +190,27 @@ impl Workflow {
         }
     }
 
-    /// The state machine's definition, as text.
-    pub async fn definition(&self) -> Result<String, FunctionError> {
+    /// The ARN of the version that was published last; none where nothing was published, as on the
+    /// embedded engine. (ListStateMachineVersions answers the newest first.)
+    pub async fn newest_version(&self) -> Result<Option<String>, FunctionError> {
+        self.client
+            .list_state_machine_versions()
+            .state_machine_arn(&self.state_machine_arn)
+            .max_results(1)
+            .send()
+            .await
+            .map(|output| {
+                let newest = output.state_machine_versions.into_iter().next();
+                newest.map(|version| version.state_machine_version_arn)
+            })
+            .map_err(|error| failed("ListStateMachineVersions", &error))
+    }
+
+    /// The definition of the state machine, or of the version of it that `machine_arn` names, as text.
+    pub async fn definition(&self, machine_arn: &str) -> Result<String, FunctionError> {
         self.client
             .describe_state_machine()
-            .state_machine_arn(&self.state_machine_arn)
+            .state_machine_arn(machine_arn)
             .send()
             .await
             .map(|output| output.definition)

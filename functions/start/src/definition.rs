@@ -9,12 +9,12 @@ use safelight_schema::chain::digest_of;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
-/// How long a definition is kept before it is asked for again: a deployment may change it.
-const KEPT: Duration = Duration::seconds(60);
-
 /// A definition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Definition {
+    /// What executions of it are started of: a published version, which never changes; or the state
+    /// machine, where nothing was published.
+    pub machine_arn: String,
     /// SHA-256 of its RFC 8785 form, hex, as `safelight workflow validate` says it.
     pub hash: String,
     /// Of every branch: the ARN of the published version of its function, where the definition names
@@ -23,7 +23,7 @@ pub(crate) struct Definition {
 }
 
 impl Definition {
-    fn of(text: &str) -> Self {
+    fn of(machine_arn: String, text: &str) -> Self {
         let mut branches = BTreeMap::new();
         let value: Value = serde_json::from_str(text).unwrap_or_default();
         collect(&value, &mut branches);
@@ -35,6 +35,7 @@ impl Definition {
             }
         }
         Self {
+            machine_arn,
             hash: digest_of(&value),
             branches,
         }
@@ -94,26 +95,46 @@ fn is_version(arn: &str) -> bool {
         if version.chars().all(|digit| digit.is_ascii_digit()))
 }
 
-/// The definition of the workflow, asked for once in a while.
-#[derive(Debug, Default)]
-pub(crate) struct Definitions(Mutex<Option<(DateTime<Utc>, Definition)>>);
+/// The definition that executions are started of.
+#[derive(Debug)]
+pub(crate) struct Definitions {
+    /// How long it is kept before a newer one is asked for.
+    keep: Duration,
+    kept: Mutex<Option<(DateTime<Utc>, Definition)>>,
+}
 
 impl Definitions {
-    /// The definition as it is, or was a short while ago.
+    pub fn new(keep: Duration) -> Self {
+        Self {
+            keep,
+            kept: Mutex::new(None),
+        }
+    }
+
+    /// The newest definition, or the one that was a short while ago.
     pub async fn get(
         &self,
         workflow: &Workflow,
         clock: &dyn Clock,
     ) -> Result<Definition, FunctionError> {
         // Held while asking, so that a batch asks once.
-        let mut kept = self.0.lock().await;
+        let mut kept = self.kept.lock().await;
         let now = clock.now();
         if let Some((asked, definition)) = kept.as_ref()
-            && now - *asked < KEPT
+            && now - *asked < self.keep
         {
             return Ok(definition.clone());
         }
-        let definition = Definition::of(&workflow.definition().await?);
+        let version = workflow.newest_version().await?;
+        let definition = match kept.take() {
+            // A version is asked for once.
+            Some((_, same)) if version.as_deref() == Some(&same.machine_arn) => same,
+            _ => {
+                let arn = version.unwrap_or_else(|| workflow.state_machine_arn().to_owned());
+                let text = workflow.definition(&arn).await?;
+                Definition::of(arn, &text)
+            }
+        };
         *kept = Some((now, definition.clone()));
         Ok(definition)
     }
@@ -123,6 +144,8 @@ impl Definitions {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    const MACHINE: &str = "arn:aws:states:eu-west-1:000000000000:stateMachine:image";
 
     #[test]
     fn a_published_function_is_the_version_of_its_branch() {
@@ -139,7 +162,7 @@ mod tests {
                 "thumbnail/Run": task("safelight-thumbnail"),
             } } } },
         });
-        let definition = Definition::of(&text.to_string());
+        let definition = Definition::of(MACHINE.into(), &text.to_string());
         assert_eq!(definition.branches["label"], arn);
         // Neither a name nor $LATEST says which code ran.
         assert_eq!(definition.branches["thumbnail"], "3");
@@ -154,7 +177,7 @@ mod tests {
             { "branch": "no rule" },
         ] } } } } })
         .to_string();
-        let definition = Definition::of(&text);
+        let definition = Definition::of(MACHINE.into(), &text);
         assert_eq!(definition.branches.len(), 2);
         assert_eq!(definition.branches["label"], "1.2");
         assert_eq!(

@@ -31,6 +31,8 @@ const OWN_FOLDERS: [&str; 4] = ["results/", "payloads/", "archive/", "alerts/"];
 pub struct Settings {
     /// How long a claim whose execution was not started is left to its message, seconds.
     pub lease_seconds: u32,
+    /// How long a version of the workflow is started before a newer one is asked for, seconds.
+    pub version_seconds: u32,
     /// Where messages go that cannot be read.
     pub queue: String,
     /// Whether images arrive in the results bucket too: then only the product's own folders there
@@ -44,6 +46,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             lease_seconds: 60,
+            version_seconds: 60,
             queue: letters::QUEUE.into(),
             results_bucket_is_shared: false,
             ignore_prefixes: Vec::new(),
@@ -59,10 +62,12 @@ struct Start {
 
 fn build(adapters: Adapters) -> Result<Box<dyn Handler>, FunctionError> {
     adapters.workflow()?;
+    let settings: Settings = adapters.settings(FUNCTION.name)?;
+    let keep = Duration::seconds(i64::from(settings.version_seconds));
     Ok(Box::new(Start {
-        settings: adapters.settings(FUNCTION.name)?,
         adapters,
-        definitions: Definitions::default(),
+        settings,
+        definitions: Definitions::new(keep),
     }))
 }
 
@@ -148,7 +153,7 @@ impl Start {
         let text = serde_json::to_string(&header.input)
             .map_err(|error| FunctionError::new(&error_name::INPUT_INVALID, error.to_string()))?;
         // One of that name is this very one: a claim was taken over after StartExecution answered.
-        let started = workflow.start(name, &text).await?;
+        let started = workflow.start(&definition.machine_arn, name, &text).await?;
         let started = self.draft(
             &header,
             EventData::ExecutionStarted {
@@ -259,6 +264,54 @@ mod tests {
         assert_eq!(call(&bench, &adapters, &[body]).await, nothing_failed());
         assert_eq!(bench.record.appends(), appends);
         assert_eq!(step_functions.executions().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn the_header_says_the_version_that_the_execution_is_started_of() {
+        let (bench, step_functions, adapters) = setting();
+        let of_version = |version: &str| {
+            json!({ "StartAt": "Validate", "rules": [
+                { "branch": "label", "version": version, "when": {} },
+            ] })
+        };
+        // Invariant 5, in a warm function: what was deployed since it last asked is not started yet, nor claimed to be.
+        let start = (FUNCTION.build)(adapters).unwrap();
+        let seen = async |key: &str| {
+            let before = step_functions.machines();
+            let event = sqs_event(&[notification(key)]);
+            let invocation = safelight_kit::testing::invocation();
+            assert_eq!(
+                start.handle(event, &invocation).await.unwrap(),
+                nothing_failed()
+            );
+            let mut machines = step_functions.machines();
+            machines.retain(|name, _| !before.contains_key(name));
+            let (name, arn) = machines.into_iter().next().unwrap();
+            let header = bench.record.header(&name).await.unwrap().unwrap();
+            let version = arn.split_once(":stateMachine:image").unwrap().1;
+            (version.to_owned(), header.branches["label"].clone())
+        };
+        assert_eq!(seen("a.jpg").await, (String::new(), "1".into()));
+        let minute = std::time::Duration::from_secs(60);
+        for (key, version) in [("b.jpg", "4"), ("c.jpg", "5")] {
+            step_functions.publish(&of_version(version));
+            bench.clock.advance(minute);
+            let number = if version == "4" { ":1" } else { ":2" };
+            assert_eq!(seen(key).await, (number.into(), version.into()));
+        }
+        step_functions.publish(&of_version("6"));
+        assert_eq!(seen("d.jpg").await, (":2".into(), "5".into()));
+        bench.clock.advance(minute);
+        assert_eq!(seen("e.jpg").await, (":3".into(), "6".into()));
+        // A version never changes, so it is read once.
+        bench.clock.advance(minute);
+        assert_eq!(seen("f.jpg").await, (":3".into(), "6".into()));
+        let calls = step_functions.calls();
+        let of = |action: &str| calls.iter().filter(|call| *call == action).count();
+        assert_eq!(
+            (of("ListStateMachineVersions"), of("DescribeStateMachine")),
+            (5, 4)
+        );
     }
 
     #[tokio::test]

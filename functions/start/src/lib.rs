@@ -11,6 +11,7 @@
 //!    in the dead-letter queue; all else makes it come again.
 //! 3. What the product wrote itself starts nothing.
 //! 4. No message panics, whatever its bytes.
+//! 5. What the header says of the workflow is what the execution was started of.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod event;

@@ -352,6 +352,15 @@ async fn state_machines_are_created_described_updated_listed_and_deleted() {
             .collect::<Vec<_>>(),
         ["a", "m", "z"]
     );
+    let versions = || server.client.list_state_machine_versions();
+    let listed = versions().state_machine_arn(&machine).send().await.unwrap();
+    assert!(listed.state_machine_versions().is_empty());
+    let error = versions()
+        .state_machine_arn(format!("{machine}x"))
+        .send()
+        .await
+        .unwrap_err();
+    assert_eq!(error.code(), Some("StateMachineDoesNotExist"));
     server
         .client
         .delete_state_machine()

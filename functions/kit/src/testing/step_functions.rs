@@ -13,7 +13,11 @@ const MACHINE: &str = "arn:aws:states:us-east-1:000000000000:stateMachine:image"
 #[derive(Default)]
 struct State {
     definition: String,
+    /// The definitions that were published, the oldest first.
+    versions: Vec<String>,
     executions: BTreeMap<String, String>,
+    /// The state machine, or the version of it, that each execution was started of.
+    machines: BTreeMap<String, String>,
     histories: BTreeMap<String, Vec<Value>>,
     faults: Vec<(String, u16, String)>,
     calls: Vec<String>,
@@ -41,6 +45,18 @@ impl StepFunctions {
     /// The workflow behind it.
     pub fn workflow(&self) -> Workflow {
         Workflow::new(local_client(&self.server.url(), LOCAL_REGION), MACHINE)
+    }
+
+    /// Publishes a version of the state machine, of this definition.
+    pub fn publish(&self, definition: &Value) {
+        let mut state = self.state.lock().unwrap();
+        state.definition = definition.to_string();
+        state.versions.push(definition.to_string());
+    }
+
+    /// The ARN that each execution was started of, by name.
+    pub fn machines(&self) -> BTreeMap<String, String> {
+        self.state.lock().unwrap().machines.clone()
     }
 
     /// The input of every execution, by name.
@@ -104,23 +120,45 @@ fn answer(state: &mut State, request: &Request) -> Response {
             if state.executions.get(&name).is_some_and(|old| *old != input) {
                 return error(400, "ExecutionAlreadyExists");
             }
+            let machine = body["stateMachineArn"].as_str().unwrap().to_owned();
+            state.machines.entry(name.clone()).or_insert(machine);
             state.executions.insert(name, input);
             reply(
                 200,
                 &json!({ "executionArn": arn, "startDate": 1_795_262_400.0 }),
             )
         }
-        "DescribeStateMachine" => reply(
-            200,
-            &json!({
-                "stateMachineArn": MACHINE,
-                "name": "image",
-                "definition": state.definition,
-                "roleArn": "arn:aws:iam::000000000000:role/local",
-                "type": "STANDARD",
-                "creationDate": 1_795_262_400.0,
-            }),
-        ),
+        "ListStateMachineVersions" => {
+            let newest_first = (1..=state.versions.len()).rev();
+            let versions = newest_first.map(|version| {
+                json!({
+                    "stateMachineVersionArn": format!("{MACHINE}:{version}"),
+                    "creationDate": 1_795_262_400.0,
+                })
+            });
+            let most = body["maxResults"].as_u64().unwrap() as usize;
+            let page: Vec<Value> = versions.take(most).collect();
+            reply(200, &json!({ "stateMachineVersions": page }))
+        }
+        "DescribeStateMachine" => {
+            let arn = body["stateMachineArn"].as_str().unwrap();
+            let version = arn.strip_prefix(MACHINE).unwrap().strip_prefix(':');
+            let definition = match version {
+                Some(version) => &state.versions[version.parse::<usize>().unwrap() - 1],
+                None => &state.definition,
+            };
+            reply(
+                200,
+                &json!({
+                    "stateMachineArn": arn,
+                    "name": "image",
+                    "definition": definition,
+                    "roleArn": "arn:aws:iam::000000000000:role/local",
+                    "type": "STANDARD",
+                    "creationDate": 1_795_262_400.0,
+                }),
+            )
+        }
         "DescribeExecution" => {
             let arn = body["executionArn"].as_str().unwrap();
             let name = arn.rsplit(':').next().unwrap();

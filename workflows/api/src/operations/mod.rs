@@ -29,6 +29,7 @@ pub(crate) async fn run(engine: &EngineHandle, action: &str, body: &Value) -> Op
             state_machine::describe_for_execution(engine, body).await
         }
         "ListStateMachines" => state_machine::list(engine, body).await,
+        "ListStateMachineVersions" => state_machine::versions(engine, body).await,
         "ValidateStateMachineDefinition" => state_machine::validate(body),
         _ => return None,
     })

@@ -3,6 +3,9 @@
 
 mod support;
 
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
+
 use serde_json::Value;
 use support::{Place, jpeg, png};
 
@@ -243,4 +246,33 @@ fn a_name_that_is_not_unicode_and_a_link_to_nowhere_end_in_the_record() {
     let again = place.run(&["process", "in", "--json"]).by_image();
     assert_eq!(again["in/a\u{fffd}FF.png"]["outcome"], "unchanged");
     place.run(&["audit", "verify"]).expect(0);
+}
+
+#[test]
+fn a_line_is_printed_when_its_image_ends_and_not_when_all_have() {
+    let place = Place::new();
+    place.write("in/a.png", png(20, 20, 1));
+    place.write("in/note.txt", b"not an image");
+    // Its function waits for a file, which is written when the other image's line was read.
+    place.write(".safelight/faults/label", "wait\n");
+    let mut process = place
+        .command(&["process", "in", "--json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+    let mut next = || -> Value { serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap() };
+    let first = next();
+    assert_eq!(
+        (&first["image"], &first["outcome"]),
+        (&"in/note.txt".into(), &"rejected".into())
+    );
+    place.write(".safelight/faults/label.go", b"");
+    let second = next();
+    assert_eq!(
+        (&second["image"], &second["outcome"]),
+        (&"in/a.png".into(), &"succeeded".into())
+    );
+    assert_eq!(process.wait().unwrap().code(), Some(3));
 }

@@ -209,8 +209,8 @@ fn an_execution_that_is_stopped_is_closed_at_once_and_its_function_writes_no_mor
     let history = || place.run(&["history", "photos/a.png", "--json"]).lines()[0].clone();
     let events = history()["events"].clone();
     let started = events.as_array().unwrap().iter();
-    let started = started.map(|event| &event["data"]["execution_arn"]);
-    let arn = started.filter_map(Value::as_str).next().unwrap().to_owned();
+    let mut started = started.map(|event| &event["data"]["execution_arn"]);
+    let arn = started.find_map(Value::as_str).unwrap().to_owned();
     let stop = "X-Amz-Target: AWSStepFunctions.StopExecution\r\nContent-Type: application/x-amz-json-1.0\r\n";
     let (status, answer) = server.request(
         &format!("POST / HTTP/1.1\r\n{stop}"),

@@ -18,14 +18,8 @@ impl Calls {
     /// becomes true.
     pub fn begin(&self, execution: &str) -> watch::Receiver<bool> {
         let mut open = self.open();
-        match open.get(execution) {
-            Some(stop) => stop.subscribe(),
-            None => {
-                let (stop, call) = watch::channel(false);
-                open.insert(execution.to_owned(), stop);
-                call
-            }
-        }
+        let stop = open.entry(execution.to_owned());
+        stop.or_insert_with(|| watch::channel(false).0).subscribe()
     }
 
     /// Ends every call of an execution that has ended, and waits until they are over.

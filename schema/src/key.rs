@@ -108,7 +108,7 @@ fn index_sort(execution: &str, time: DateTime<Utc>) -> String {
 }
 
 impl Pointer {
-    /// By time: every execution of a date.
+    /// By time: every execution that was claimed on a date.
     pub fn time(execution: &str, time: DateTime<Utc>) -> Self {
         Self {
             sk: "P#T".into(),

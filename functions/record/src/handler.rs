@@ -32,7 +32,7 @@ pub const ARCHIVE: &str = "archive";
 pub struct Settings {
     /// Where the dead letter of an execution goes that died inside a state.
     pub queue: String,
-    /// How far back the sweep looks for executions without a seal, hours.
+    /// How far back the sweep looks for executions that were claimed and have no seal, hours.
     pub sweep_hours: u32,
     /// How old an execution is before the sweep asks about it, minutes: its event is still under way.
     pub sweep_after_minutes: u32,
@@ -490,7 +490,10 @@ mod tests {
             ("x-3", Some(&running)),
             ("x-4", None),
         ] {
-            bench.claim(&bench.header(name, &image("a.jpg"))).await;
+            // However long the image waited, or was there before a backfill.
+            let mut header = bench.header(name, &image("a.jpg"));
+            header.notified -= Duration::days(400);
+            bench.claim(&header).await;
             if let Some(last) = last {
                 step_functions.set_history(name, events(last));
             }

@@ -1,7 +1,7 @@
 //! The scheduled sweep: finds executions whose end nobody told of, and closes those that ended.
 //!
 //! EventBridge delivers changes of an execution's status by best effort, so one may never come. An
-//! execution that began in the window and has no seal is asked about; what ended is closed as its event
+//! execution that was claimed in the window and has no seal is asked about; what ended is closed as its event
 //! would have closed it, and what still runs is left alone.
 
 use std::time::Duration as StdDuration;

@@ -355,7 +355,7 @@ fn claim(tx: &Connection, header: &Header, lease: Duration) -> Result<Claim> {
     put(tx, &pk, key::HEADER, header)?;
     let image = &header.input.image;
     let pointers = [
-        Pointer::time(&header.execution, header.notified),
+        Pointer::time(&header.execution, header.claimed),
         Pointer::image(
             &header.execution,
             &image.bucket,

@@ -80,8 +80,8 @@ pub struct Append {
 #[async_trait]
 pub trait Record: Send + Sync {
     /// Puts the header if there is none; or if the one that is there was never started and was
-    /// claimed longer than `lease` ago or by the same message, and nothing is sealed. Writes the T and I
-    /// pointers with it.
+    /// claimed longer than `lease` ago or by the same message, and nothing is sealed. Writes the pointers
+    /// T, by the time of the claim, and I, by that of the notification, with it.
     async fn claim(&self, header: &Header, lease: Duration) -> Result<Claim, RecordError>;
 
     /// As `claim`; when it is granted, appends `drafts` too.

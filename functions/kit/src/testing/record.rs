@@ -87,7 +87,7 @@ impl Record for MemoryRecord {
             let image = &header.input.image;
             let execution = &header.execution;
             for pointer in [
-                Pointer::time(execution, header.notified),
+                Pointer::time(execution, header.claimed),
                 Pointer::image(execution, &image.bucket, &image.key, header.notified),
             ] {
                 items.pointers.insert(pointer.sk.clone(), pointer);

@@ -202,7 +202,7 @@ impl Table {
         header: &Header,
         held: Option<&Header>,
     ) -> Result<bool, RecordError> {
-        let pointer = Pointer::time(&header.execution, header.notified);
+        let pointer = Pointer::time(&header.execution, header.claimed);
         let json = super::to_json(key::HEADER, header)?;
         let mut item = self.item(pk, key::HEADER, json, Some(&pointer)).await?;
         item.extend(claim_of(header, ""));

@@ -38,6 +38,11 @@ fn time() -> DateTime<Utc> {
     Utc.timestamp_millis_opt(1_790_000_000_123).unwrap()
 }
 
+/// Long before the claim: the image waited, or was there for years.
+fn notified() -> DateTime<Utc> {
+    time() - Duration::days(400)
+}
+
 fn image(key: &str) -> ImageRef {
     ImageRef {
         bucket: "photos".into(),
@@ -59,7 +64,7 @@ fn header(execution: &str, claimed_by: &str, claimed: DateTime<Utc>) -> Header {
         },
         workflow_hash: "abc".into(),
         branches: BTreeMap::from([("thumbnail".into(), "1".into())]),
-        notified: time(),
+        notified: notified(),
         claimed_by: claimed_by.into(),
         claimed,
         started: false,
@@ -177,7 +182,7 @@ async fn claims_write_their_pointers(record: &dyn Record) {
     let execution = claimed(record).await;
     let pointers = [
         Pointer::time(&execution, time()),
-        Pointer::image(&execution, "photos", &execution, time()),
+        Pointer::image(&execution, "photos", &execution, notified()),
     ];
     for pointer in pointers {
         let found = find_all(record, &pointer.g1pk, false, 100).await;

@@ -7,8 +7,7 @@ use chrono::{Duration, Utc};
 use safelight_aws::{DynamoRecord, S3Objects, Sdk, SqsQueues};
 use safelight_kit::sfn::Workflow;
 use safelight_local::Browsed;
-use safelight_ports::queue::MAX_BATCH;
-use safelight_ports::{Message, Objects as _, ObjectsError, Queue, Record};
+use safelight_ports::{Message, Objects as _, ObjectsError, Queue, QueueError, Record};
 use safelight_schema::{ImageRef, ObjectRef};
 use tokio::sync::Mutex;
 
@@ -17,11 +16,10 @@ use crate::dead_letters;
 use crate::failure::with_next_step;
 use crate::host::{DEAD_LETTERS, INGEST, close};
 
-/// How long messages are hidden while a command looks at them.
+/// How long messages are hidden while a command looks at them, and by how much longer for each that
+/// waits: the first must not be back before the last was seen and dealt with.
 const HIDDEN: Duration = Duration::minutes(2);
-
-/// A queue answers from some of its servers: so many empty answers in a row mean that it is empty.
-const EMPTY_ANSWERS: u32 = 3;
+const HIDDEN_EACH: Duration = Duration::milliseconds(200);
 
 /// How long after its end an execution must be in the record: by then the sweep has looked.
 const CLOSED_AFTER: Duration = Duration::minutes(30);
@@ -95,11 +93,8 @@ impl Cloud {
     /// seen is made visible again at once, and the dead-letter queue counts no receives.
     pub async fn browse(&self, queue: &str) -> anyhow::Result<Vec<Browsed>> {
         let received = self.receive_all(queue).await?;
-        for message in received.values() {
-            self.queue
-                .change_visibility(queue, &message.receipt, Duration::zero())
-                .await?;
-        }
+        let receipts: Vec<String> = received.values().map(|it| it.receipt.clone()).collect();
+        self.queue.release(queue, &receipts).await?;
         let mut seen: Vec<Browsed> = received
             .into_values()
             .map(|message| Browsed {
@@ -115,14 +110,9 @@ impl Cloud {
     }
 
     async fn receive_all(&self, queue: &str) -> anyhow::Result<BTreeMap<String, Message>> {
-        let mut received = BTreeMap::new();
-        let mut empty = 0;
-        while empty < EMPTY_ANSWERS {
-            let messages = self.queue.receive(queue, MAX_BATCH, HIDDEN).await?;
-            empty = if messages.is_empty() { empty + 1 } else { 0 };
-            received.extend(messages.into_iter().map(|it| (it.id.clone(), it)));
-        }
-        Ok(received)
+        let waiting = self.queue.depth(queue).await?.visible;
+        let hidden = HIDDEN + HIDDEN_EACH * i32::try_from(waiting).unwrap_or(i32::MAX);
+        Ok(self.queue.receive_all(queue, hidden).await?)
     }
 
     /// Takes out of the dead-letter queue what a later run stands for, and writes that into the record.
@@ -141,8 +131,9 @@ impl Cloud {
         self.release().await
     }
 
-    /// Takes a message out of a queue by its id; one that is not there any more is no error.
-    pub async fn take_away(&self, queue: &str, id: &str) -> anyhow::Result<()> {
+    /// Takes a message out of a queue by its id. False if it is not there: it is gone, or somebody else
+    /// is looking at it, and it stays.
+    pub async fn take_away(&self, queue: &str, id: &str) -> anyhow::Result<bool> {
         let mut held = self.held.lock().await;
         let place = (queue.to_owned(), id.to_owned());
         if !held.contains_key(&place) {
@@ -151,18 +142,24 @@ impl Cloud {
                 held.insert((queue.to_owned(), id), message.receipt);
             }
         }
-        if let Some(receipt) = held.remove(&place) {
-            self.queue.delete(queue, &receipt).await?;
+        let Some(receipt) = held.remove(&place) else {
+            return Ok(false);
+        };
+        match self.queue.delete(queue, &receipt).await {
+            Ok(()) => Ok(true),
+            Err(QueueError::ReceiptInvalid) => Ok(false),
+            Err(error) => Err(error.into()),
         }
-        Ok(())
     }
 
     /// Makes visible again what was received and not taken away.
     pub async fn release(&self) -> anyhow::Result<()> {
+        let mut receipts = BTreeMap::<String, Vec<String>>::new();
         for ((queue, _), receipt) in std::mem::take(&mut *self.held.lock().await) {
-            self.queue
-                .change_visibility(&queue, &receipt, Duration::zero())
-                .await?;
+            receipts.entry(queue).or_default().push(receipt);
+        }
+        for (queue, receipts) in receipts {
+            self.queue.release(&queue, &receipts).await?;
         }
         Ok(())
     }

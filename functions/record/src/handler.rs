@@ -550,8 +550,7 @@ mod tests {
         let claim = bench.record.claim(&header, lease).await.unwrap();
         assert!(matches!(claim, safelight_ports::Claim::Held(_)));
         // One who had its claim before says the same event.
-        let late = bench.draft("x-2", Lane::Trunk, lane[0].data.clone());
-        let drafts = [late];
+        let drafts = [bench.draft("x-2", Lane::Trunk, lane[0].data.clone())];
         bench
             .record
             .mark_started_with("x-2", &drafts)

@@ -9,7 +9,8 @@ use async_trait::async_trait;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::types::{
-    MessageSystemAttributeName, QueueAttributeName, SendMessageBatchRequestEntry,
+    ChangeMessageVisibilityBatchRequestEntry, MessageSystemAttributeName, QueueAttributeName,
+    SendMessageBatchRequestEntry,
 };
 use chrono::{DateTime, Duration, Utc};
 use safelight_ports::queue::{MAX_BATCH, MAX_MESSAGE_BYTES};
@@ -21,6 +22,15 @@ const MAX_BATCH_BYTES: usize = MAX_MESSAGE_BYTES;
 
 /// Sends of what a batch refused in part.
 const TRIES: usize = 3;
+
+/// How long an answer waits for messages where all are to be seen, seconds. Without it only some of the
+/// queue's servers are asked, and what lies on the others is missing.
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-short-and-long-polling.html>
+const WAIT_SECONDS: i32 = 2;
+
+/// So many answers in a row without a message that was not seen yet mean that all were seen: what was
+/// seen first is visible again.
+const OLD_ANSWERS: u32 = 3;
 
 /// Queues in SQS, by their name in the settings.
 #[derive(Debug, Clone)]
@@ -43,6 +53,29 @@ impl SqsQueues {
             .get(queue)
             .map(String::as_str)
             .ok_or_else(|| QueueError::NoSuchQueue(queue.to_owned()))
+    }
+
+    /// Asks for messages, which may be `wait` seconds on their way.
+    async fn ask(
+        &self,
+        queue: &str,
+        max: usize,
+        visibility: Duration,
+        wait: i32,
+    ) -> Result<Vec<Message>, QueueError> {
+        let received = self
+            .client
+            .receive_message()
+            .queue_url(self.url(queue)?)
+            .max_number_of_messages(max.clamp(1, MAX_BATCH) as i32)
+            .visibility_timeout(visibility.num_seconds().clamp(0, 43_200) as i32)
+            .wait_time_seconds(wait)
+            .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
+            .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
+            .send()
+            .await
+            .map_err(|error| failed("ReceiveMessage", queue, &error))?;
+        Ok(received.messages().iter().map(message).collect())
     }
 
     /// Sends up to ten messages; those that SQS refuses by its own fault are sent again, so that it is
@@ -91,6 +124,63 @@ impl SqsQueues {
     }
 }
 
+/// What a person needs who looks at a queue: SQS shows no message without handing it out.
+impl SqsQueues {
+    /// Every visible message, by id, each hidden for so long.
+    pub async fn receive_all(
+        &self,
+        queue: &str,
+        visibility: Duration,
+    ) -> Result<BTreeMap<String, Message>, QueueError> {
+        let mut received = BTreeMap::new();
+        let mut old = 0;
+        while old < OLD_ANSWERS {
+            let wait = WAIT_SECONDS;
+            let messages = self.ask(queue, MAX_BATCH, visibility, wait).await?;
+            if messages.is_empty() {
+                break;
+            }
+            let before = received.len();
+            // Of a message that came again the new receipt is the valid one.
+            received.extend(messages.into_iter().map(|it| (it.id.clone(), it)));
+            old = if received.len() == before { old + 1 } else { 0 };
+        }
+        Ok(received)
+    }
+
+    /// Makes messages visible again. A receipt that is not valid any more is passed over: its message is
+    /// visible, another's, or gone.
+    pub async fn release(&self, queue: &str, receipts: &[String]) -> Result<(), QueueError> {
+        for batch in receipts.chunks(MAX_BATCH) {
+            let mut change = self
+                .client
+                .change_message_visibility_batch()
+                .queue_url(self.url(queue)?);
+            for (index, receipt) in batch.iter().enumerate() {
+                let entry = ChangeMessageVisibilityBatchRequestEntry::builder()
+                    .id(index.to_string())
+                    .receipt_handle(receipt)
+                    .visibility_timeout(0)
+                    .build()
+                    .map_err(|error| QueueError::Unavailable(error.to_string()))?;
+                change = change.entries(entry);
+            }
+            let changed = change
+                .send()
+                .await
+                .map_err(|error| failed("ChangeMessageVisibilityBatch", queue, &error))?;
+            if let Some(refused) = changed.failed().iter().find(|it| !it.sender_fault()) {
+                return Err(QueueError::Unavailable(format!(
+                    "ChangeMessageVisibilityBatch: {}: {}",
+                    refused.code(),
+                    refused.message().unwrap_or("")
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Batches of at most ten messages that fit a request.
 fn batches(bodies: &[String]) -> Vec<&[String]> {
     let mut batches = Vec::new();
@@ -131,18 +221,7 @@ impl Queue for SqsQueues {
         max: usize,
         visibility: Duration,
     ) -> Result<Vec<Message>, QueueError> {
-        let received = self
-            .client
-            .receive_message()
-            .queue_url(self.url(queue)?)
-            .max_number_of_messages(max.clamp(1, MAX_BATCH) as i32)
-            .visibility_timeout(visibility.num_seconds().clamp(0, 43_200) as i32)
-            .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
-            .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
-            .send()
-            .await
-            .map_err(|error| failed("ReceiveMessage", queue, &error))?;
-        Ok(received.messages().iter().map(message).collect())
+        self.ask(queue, max, visibility, 0).await
     }
 
     async fn delete(&self, queue: &str, receipt: &str) -> Result<(), QueueError> {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use safelight_aws::{CachedSecret, DynamoRecord, S3Objects, Sdk, SqsQueues};
 use safelight_emulator::{Emulator, Test, run};
 use safelight_ports::conformance::{self, ObjectsUnderTest, QueueUnderTest};
-use safelight_ports::{ObjectMeta, Objects, Presign, Record, Secret, WriteCondition};
+use safelight_ports::{ObjectMeta, Objects, Presign, Queue, Record, Secret, WriteCondition};
 use safelight_schema::ImageRef;
 
 mod support;
@@ -23,6 +23,9 @@ fn main() -> ExitCode {
             block_on(record(emulator));
         }),
         test("queue_in_sqs", |emulator| block_on(queues(emulator))),
+        test("a_queue_is_looked_at_and_let_go_of", |emulator| {
+            block_on(looked_at(emulator));
+        }),
         test("objects_in_s3", |emulator| block_on(objects(emulator))),
         test("a_presigned_put_takes_what_it_was_asked_for", |emulator| {
             block_on(presigned(emulator));
@@ -161,6 +164,40 @@ async fn queues(emulator: &Emulator) {
         }
     })
     .await;
+}
+
+async fn looked_at(emulator: &Emulator) {
+    let sdk = sdk(emulator);
+    let (_, dead) = queue(&sdk, &unique("letters"), 3).await;
+    let queues = SqsQueues::new(sdk.sqs(), [("letters".into(), dead)]);
+    let look = |hidden| queues.receive_all("letters", chrono::Duration::seconds(hidden));
+    let bodies: Vec<String> = (0..23).map(|number| number.to_string()).collect();
+    // An answer waits for what is still on its way.
+    let sent = async {
+        queues.send("letters", &bodies[..1]).await.unwrap();
+    };
+    let (seen, ()) = tokio::join!(look(60), sent);
+    let mut seen = seen.unwrap();
+    assert_eq!(seen.len(), 1);
+    queues.send("letters", &bodies[1..]).await.unwrap();
+    seen.extend(look(60).await.unwrap());
+    assert_eq!(seen.len(), 23);
+    // Let go of, twice: nothing is wrong with receipts of what is visible or gone.
+    let mut receipts: Vec<String> = seen.into_values().map(|it| it.receipt).collect();
+    queues.delete("letters", &receipts[0]).await.unwrap();
+    receipts.push("no receipt".into());
+    for _ in 0..2 {
+        queues.release("letters", &receipts).await.unwrap();
+    }
+    assert_eq!(look(60).await.unwrap().len(), 22);
+    queues.release("none", &receipts).await.unwrap_err();
+    // What is visible again before all was seen is no reason to go on for ever.
+    let (_, dead) = queue(&sdk, &unique("letters"), 3).await;
+    let queues = SqsQueues::new(sdk.sqs(), [("letters".into(), dead)]);
+    queues.send("letters", &bodies[..5]).await.unwrap();
+    let look = queues.receive_all("letters", chrono::Duration::zero());
+    let seen = tokio::time::timeout(Duration::from_secs(30), look).await;
+    assert_eq!(seen.unwrap().unwrap().len(), 5);
 }
 
 async fn secrets(emulator: &Emulator) {

@@ -273,7 +273,11 @@ fn matches(failure: &Failure, selection: &Selection, executions: &BTreeSet<Strin
 /// Takes messages out of the queue.
 async fn take_away(access: &Access, messages: &[String]) -> anyhow::Result<()> {
     for message in messages {
-        access.take_away(DEAD_LETTERS, message).await?;
+        if !access.take_away(DEAD_LETTERS, message).await? {
+            eprintln!(
+                "the message {message} was not found, and may be listed once more: somebody else looks at the queue"
+            );
+        }
     }
     Ok(())
 }

@@ -81,18 +81,16 @@ impl Access {
         }
     }
 
-    /// Takes a message out of a queue by its id.
-    pub async fn take_away(&self, queue: &str, id: &str) -> anyhow::Result<()> {
+    /// Takes a message out of a queue by its id. False if it may still be there.
+    pub async fn take_away(&self, queue: &str, id: &str) -> anyhow::Result<bool> {
         match self {
-            Self::Running(client) => client.delete_by_id(queue, id).await?,
-            Self::Own(host) => host.queue.delete_by_id(queue, id).await?,
+            // What is not found here is gone.
+            Self::Running(client) => client.delete_by_id(queue, id).await.map(drop)?,
+            Self::Own(host) => host.queue.delete_by_id(queue, id).await.map(drop)?,
             #[cfg(feature = "aws")]
-            Self::Cloud(cloud) => {
-                cloud.take_away(queue, id).await?;
-                true
-            }
-        };
-        Ok(())
+            Self::Cloud(cloud) => return cloud.take_away(queue, id).await,
+        }
+        Ok(true)
     }
 
     /// Closes what was opened.

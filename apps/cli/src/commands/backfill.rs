@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use chrono::{DateTime, Utc};
 use indicatif::{ProgressBar, ProgressStyle};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use safelight_aws::Listed;
 use safelight_ports::queue::MAX_BATCH;
 use safelight_ports::{Objects as _, Queue as _, Record as _};
 use safelight_schema::chain::sha256_hex;
-use safelight_schema::key;
+use safelight_schema::{ExecutionInput, Header, key};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -45,6 +46,9 @@ struct Source {
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Position {
     after: Option<String>,
+    /// When a run with `--again` began: the names of its executions end with that.
+    #[serde(default)]
+    again: Option<DateTime<Utc>>,
 }
 
 /// Runs the command.
@@ -63,6 +67,9 @@ pub async fn run(arguments: &BackfillArguments, config: &Config) -> anyhow::Resu
     } else {
         Position::default()
     };
+    position.again = arguments
+        .again
+        .then(|| position.again.unwrap_or_else(Utc::now));
     let mut pace = Pace::new(arguments.rate);
     let bar = progress(arguments.place.json);
     let mut done = Backfilled {
@@ -89,12 +96,18 @@ pub async fn run(arguments: &BackfillArguments, config: &Config) -> anyhow::Resu
                 done.objects += 1;
                 if is_own(&cloud, &source.bucket, object) {
                     done.skipped += 1;
-                } else if !arguments.again && was_done(&cloud, &source.bucket, object).await? {
-                    done.unchanged += 1;
-                } else {
-                    done.bytes += object.bytes;
-                    bodies.push(notification(&source.bucket, object));
+                    continue;
                 }
+                let run = latest_run(&cloud, &source.bucket, object).await?;
+                match (run, position.again) {
+                    (Some(_), None) => {
+                        done.unchanged += 1;
+                        continue;
+                    }
+                    (Some(run), Some(at)) => bodies.push(once_more(run, at)),
+                    (None, _) => bodies.push(notification(&source.bucket, object)),
+                }
+                done.bytes += object.bytes;
             }
             done.queued += bodies.len() as u64;
             if !arguments.dry_run {
@@ -148,18 +161,23 @@ fn is_own(cloud: &Cloud, bucket: &str, object: &Listed) -> bool {
     object.key.ends_with('/') || bucket == cloud.objects().results_bucket()
 }
 
-/// Whether the record has an execution of this very content.
-async fn was_done(cloud: &Cloud, bucket: &str, object: &Listed) -> anyhow::Result<bool> {
+/// The header of the latest execution of this very content.
+async fn latest_run(
+    cloud: &Cloud,
+    bucket: &str,
+    object: &Listed,
+) -> anyhow::Result<Option<Header>> {
     let record = cloud.record();
     let index = key::image_index(bucket, &object.key);
     let runs = record.find(&index, true, RUNS, None).await?;
     for run in runs.items {
         let header = record.header(&run.execution).await?;
-        if header.is_some_and(|header| header.input.image.etag.as_deref() == Some(&object.etag)) {
-            return Ok(true);
+        let is_same = |it: &Header| it.input.image.etag.as_deref() == Some(&object.etag);
+        if let Some(header) = header.filter(is_same) {
+            return Ok(Some(header));
         }
     }
-    Ok(false)
+    Ok(None)
 }
 
 /// The notification that S3 would have sent, of the time at which the object was put: the same object
@@ -179,6 +197,18 @@ fn notification(bucket: &str, object: &Listed) -> String {
         },
     }] })
     .to_string()
+}
+
+/// What does again all that a run did, in an execution of its own: the notification would be taken for
+/// the one that was. In one backfill it is the same execution, however often it is sent.
+fn once_more(run: Header, at: DateTime<Utc>) -> String {
+    let execution = key::redrive_name(&run.execution, at);
+    let input = ExecutionInput {
+        image: run.input.image,
+        redrive_of: Some(run.execution),
+        only: None,
+    };
+    json!({ "redrive": { "execution": execution, "input": input } }).to_string()
 }
 
 /// So many messages a second, and not more in one go.
@@ -279,6 +309,10 @@ fn print(done: &Backfilled, json: bool) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use safelight_schema::ImageRef;
+
     use super::*;
 
     #[test]
@@ -299,7 +333,7 @@ mod tests {
             key: "2026/여름 +100%&.jpg".into(),
             bytes: 7,
             etag: "e".into(),
-            modified: chrono::DateTime::from_timestamp_millis(1_795_262_400_123).unwrap(),
+            modified: DateTime::from_timestamp_millis(1_795_262_400_123).unwrap(),
         };
         let body: serde_json::Value =
             serde_json::from_str(&notification("photos", &object)).unwrap();
@@ -309,6 +343,46 @@ mod tests {
         assert!(key.is_ascii() && !key.contains(['+', ' ', '&']), "{key}");
         let decoded = percent_encoding::percent_decode_str(key).decode_utf8();
         assert_eq!(decoded.unwrap(), object.key);
+    }
+
+    #[test]
+    fn a_run_again_is_one_of_its_own_and_a_resumed_one_is_the_same() {
+        let image = ImageRef {
+            bucket: "photos".into(),
+            key: "a.jpg".into(),
+            version: Some("v".into()),
+            etag: Some("e".into()),
+            sequencer: Some("0055".into()),
+            bytes: Some(7),
+        };
+        let run = |execution: &str| Header {
+            execution: execution.into(),
+            input: ExecutionInput {
+                image: image.clone(),
+                redrive_of: None,
+                only: Some(vec!["label".into()]),
+            },
+            workflow_hash: String::new(),
+            branches: BTreeMap::new(),
+            notified: DateTime::default(),
+            claimed_by: String::new(),
+            claimed: DateTime::default(),
+            started: true,
+        };
+        let sent = |execution: &str, second: i64| {
+            let at = DateTime::from_timestamp(1_795_262_400 + second, 0).unwrap();
+            let body: serde_json::Value =
+                serde_json::from_str(&once_more(run(execution), at)).unwrap();
+            body["redrive"].clone()
+        };
+        let first = sent("20200913-0a", 0);
+        assert_eq!(first["execution"], "20200913-0a-r1795262400");
+        let input = json!({ "image": image, "redriveOf": "20200913-0a" });
+        assert_eq!(first["input"], input, "all branches, as old as it was");
+        let next_run = sent("20200913-0a-r1795262400", 60);
+        assert_eq!(next_run["execution"], "20200913-0a-r1795262460");
+        let queued_twice = sent("20200913-0a-r1795262400", 0);
+        assert_eq!(queued_twice["execution"], first["execution"]);
     }
 
     #[test]
@@ -333,9 +407,11 @@ mod tests {
         assert!(read(&file).is_err());
         let position = Position {
             after: Some("p/한 글.jpg".into()),
+            again: DateTime::from_timestamp(1_795_262_400, 0),
         };
         write(&file, &position).unwrap();
-        assert_eq!(read(&file).unwrap().after, position.after);
+        let back = read(&file).unwrap();
+        assert_eq!((back.after, back.again), (position.after, position.again));
         forget(&file).unwrap();
         forget(&file).unwrap();
         assert!(read(&file).is_err());

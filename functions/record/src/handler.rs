@@ -530,6 +530,60 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_seal_is_no_end_for_the_sweep() {
+        // Invariants 4 and 5.
+        let (bench, step_functions, adapters) = setting(&failed("States.Runtime")).await;
+        let now = bench.clock.time();
+        let sweep = || async {
+            let handler = (FUNCTION.build)(adapters.clone()).unwrap();
+            let mut invocation = safelight_kit::testing::invocation();
+            invocation.deadline += Duration::hours(2);
+            let said = handler.handle(json!({ "sweep": {} }), &invocation).await;
+            said.unwrap()["closed"].clone()
+        };
+        // A close of x-1 died after the seal; x-2 was noted by a person before it was closed.
+        bench.record.put_seal("x-1", now).await.unwrap();
+        let header = bench.header("x-2", &image("a.jpg"));
+        bench.claim(&header).await;
+        step_functions.set_history("x-2", events(&succeeded()));
+        let (actor, reason) = ("me".into(), "a mistake".into());
+        let note = EventData::FailureDropped { actor, reason };
+        let note = bench.draft("x-2", Lane::Operator, note);
+        let note = bench.record.append(&[note], &[]).await.unwrap();
+        bench.record.put_seal("x-2", now).await.unwrap();
+        let summary = safelight_schema::Summary::of(&header, &note);
+        bench.record.put_summary(&summary).await.unwrap();
+        bench.clock.advance(std::time::Duration::from_secs(3_600));
+        assert_eq!(sweep().await, 2);
+        assert_eq!(sweep().await, 0);
+        // Nobody is asked about what was closed.
+        let asked =
+            |calls: Vec<String>| calls.iter().filter(|it| *it == "DescribeExecution").count();
+        assert_eq!(asked(step_functions.calls()), 2);
+        // Step Functions redrives x-1, and the event of its second end is lost.
+        let mut history = events(&failed("States.Runtime"));
+        history.push(
+            json!({ "id": 5, "previousEventId": 4, "type": "ExecutionRedriven",
+            "timestamp": 1_795_262_402.0 }),
+        );
+        history.push(succeeded());
+        step_functions.set_history("x-1", history);
+        let completed = EventData::ImageCompleted {
+            branches: Vec::new(),
+        };
+        let mut completed = bench.draft("x-1", Lane::Trunk, completed);
+        completed.epoch = 1;
+        bench.record.append(&[completed], &[]).await.unwrap();
+        assert_eq!(sweep().await, 1);
+        let summary = bench.record.summary("x-1").await.unwrap().unwrap();
+        assert_eq!(summary.outcome, Outcome::Succeeded);
+        assert_eq!(sweep().await, 0);
+        for name in ["x-1", "x-2"] {
+            assert!(chain::verify(&bench.record.evidence(name).await.unwrap()).is_empty());
+        }
+    }
+
+    #[tokio::test]
     async fn what_start_died_before_it_could_say_is_said_before_the_seal() {
         // Invariant 6: StartExecution had answered, and its message comes again after the end.
         let (bench, step_functions, adapters) = setting(&succeeded()).await;

@@ -10,7 +10,7 @@
 //! 1. Every state that the engine entered is in `history.archived`.
 //! 2. Closing twice is closing once.
 //! 3. Whatever failed has a dead letter: from `fail`, or else from here.
-//! 4. The summary is written last: an execution that has one is closed.
+//! 4. The summary is written last: an execution is closed when it says how that ended.
 //! 5. What ended is closed, even if nobody tells of its end: the sweep asks.
 //! 6. What `start` died before it could say is said before the seal, since nobody can after it.
 //! 7. What a function of the execution writes is under the seal: while one may still run there is none.

@@ -1,8 +1,8 @@
 //! The scheduled sweep: finds executions whose end nobody told of, and closes those that ended.
 //!
 //! EventBridge delivers changes of an execution's status by best effort, so one may never come. An
-//! execution that was claimed in the window and has no seal is asked about; what ended is closed as its event
-//! would have closed it, and what still runs is left alone.
+//! execution that was claimed in the window and was not closed is asked about; what ended is closed as
+//! its event would have closed it, and what still runs is left alone.
 
 use std::time::Duration as StdDuration;
 
@@ -10,7 +10,7 @@ use chrono::{DateTime, Duration, Utc};
 use futures::StreamExt;
 use safelight_kit::{Adapters, FunctionError, Invocation};
 use safelight_schema::key::{self, SHARDS};
-use safelight_schema::time;
+use safelight_schema::{Event, EventData, Outcome, time};
 use serde::Serialize;
 
 use crate::handler::{Closer, Closing, Detail};
@@ -45,7 +45,7 @@ pub(crate) struct Swept {
 }
 
 enum Fate {
-    Sealed,
+    ClosedBefore,
     Running,
     Unknown,
     Closed,
@@ -102,7 +102,7 @@ impl Closer {
             while let Some((name, fate)) = fates.next().await {
                 swept.looked_at += 1;
                 match fate {
-                    Ok(Fate::Sealed) => {}
+                    Ok(Fate::ClosedBefore) => {}
                     Ok(Fate::Running) => swept.running += 1,
                     Ok(Fate::Unknown) => swept.unknown += 1,
                     Ok(Fate::Closed) => swept.closed += 1,
@@ -128,10 +128,28 @@ impl Closer {
         }
     }
 
+    /// Whether the record has the execution's end, which its summary then says. The seal says nothing of
+    /// that: a close may have died after it, and who redrives a failure seals, too.
+    async fn was_closed(&self, name: &str) -> Result<bool, FunctionError> {
+        let record = &self.adapters.record;
+        let outcome = record.summary(name).await?.map(|summary| summary.outcome);
+        match outcome {
+            None | Some(Outcome::Running) => Ok(false),
+            Some(Outcome::Succeeded | Outcome::Rejected) => Ok(true),
+            // Step Functions may have redriven it: then a function wrote what is not under that end.
+            Some(Outcome::Failed) => {
+                let events = record.events(name).await?;
+                let ends = events.iter().filter(|event| is_end(event));
+                let ended = ends.map(|event| event.epoch).max();
+                Ok(events.iter().map(|event| event.epoch).max() <= ended)
+            }
+        }
+    }
+
     /// Looks at one execution, and closes it if it ended.
     async fn look(&self, name: &str) -> Result<Fate, FunctionError> {
-        if self.adapters.record.seal(name).await?.is_some() {
-            return Ok(Fate::Sealed);
+        if self.was_closed(name).await? {
+            return Ok(Fate::ClosedBefore);
         }
         let workflow = self.adapters.workflow()?;
         let execution_arn = workflow.execution_arn(name);
@@ -153,6 +171,16 @@ impl Closer {
             Closing::Unclaimed => Fate::Unknown,
         })
     }
+}
+
+fn is_end(event: &Event) -> bool {
+    matches!(
+        event.data,
+        EventData::ExecutionSucceeded {}
+            | EventData::ExecutionFailed { .. }
+            | EventData::ExecutionTimedOut { .. }
+            | EventData::ExecutionAborted { .. }
+    )
 }
 
 /// The days that the window touches.

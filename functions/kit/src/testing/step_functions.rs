@@ -162,9 +162,11 @@ fn answer(state: &mut State, request: &Request) -> Response {
         "DescribeExecution" => {
             let arn = body["executionArn"].as_str().unwrap();
             let name = arn.rsplit(':').next().unwrap();
-            let Some(last) = state.histories.get(name).and_then(|events| events.last()) else {
+            let events = state.histories.get(name).map_or(&[][..], Vec::as_slice);
+            let Some(last) = events.last() else {
                 return error(400, "ExecutionDoesNotExist");
             };
+            let redriven = events.iter().filter(|it| it["type"] == "ExecutionRedriven");
             let status = match last["type"].as_str().unwrap() {
                 "ExecutionSucceeded" => "SUCCEEDED",
                 "ExecutionFailed" => "FAILED",
@@ -177,6 +179,7 @@ fn answer(state: &mut State, request: &Request) -> Response {
                 &json!({
                     "executionArn": arn, "stateMachineArn": MACHINE, "name": name,
                     "status": status, "startDate": 1_795_262_400.0,
+                    "redriveCount": redriven.count(),
                 }),
             )
         }

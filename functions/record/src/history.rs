@@ -156,6 +156,9 @@ pub fn read(events: &[Value]) -> Result<History, HistoryError> {
             );
         } else if let Some(ended) = end_of(&event.kind, event.execution_failed_event_details) {
             end = Some((ended, time));
+        } else if event.kind == "ExecutionRedriven" {
+            // It goes on.
+            end = None;
         }
     }
     let Some((end, ended)) = end else {
@@ -332,6 +335,21 @@ mod tests {
             ];
             assert_eq!(unanswered(&retried), at(1), "{kind}");
         }
+    }
+
+    #[test]
+    fn a_redrive_takes_the_end_back() {
+        let mut events = vec![
+            event(1, 0, "ExecutionStarted", ""),
+            event(2, 1, "ExecutionFailed", ""),
+            event(3, 2, "ExecutionRedriven", ""),
+        ];
+        assert_eq!(
+            read(&events),
+            Err(HistoryError::NotEnded("ExecutionRedriven".into()))
+        );
+        events.push(event(4, 3, "ExecutionSucceeded", ""));
+        assert_eq!(read(&events).unwrap().end, End::Succeeded);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use chrono::{Duration, Utc};
+use chrono::{DateTime, Duration, Utc};
 use safelight_aws::{DynamoRecord, S3Objects, Sdk, SqsQueues};
 use safelight_kit::sfn::Workflow;
 use safelight_local::Browsed;
@@ -21,8 +21,9 @@ use crate::host::{DEAD_LETTERS, INGEST, close};
 const HIDDEN: Duration = Duration::minutes(2);
 const HIDDEN_EACH: Duration = Duration::milliseconds(200);
 
-/// How long after its end an execution must be in the record: by then the sweep has looked.
-const CLOSED_AFTER: Duration = Duration::minutes(30);
+/// How long after its end an execution must be in the record. The sweep comes every hour, and an
+/// execution with a call that may still run is left to its next.
+const CLOSED_AFTER: Duration = Duration::hours(3);
 
 /// Largest archived object that is read, bytes.
 const MAX_OBJECT: u64 = 256 << 20;
@@ -166,17 +167,16 @@ impl Cloud {
 
     /// Every execution that Step Functions knows, and whether its end must be in the record by now.
     pub async fn executions(&self) -> anyhow::Result<BTreeMap<String, bool>> {
-        let due = Utc::now() - CLOSED_AFTER;
+        let now = Utc::now();
         let listed = self.workflow.executions().await.map_err(|error| {
             with_next_step(
                 error.cause().to_owned(),
                 "run `safelight doctor`; the role needs states:ListExecutions",
             )
         })?;
-        let closed = |ended: Option<chrono::DateTime<Utc>>| ended.is_some_and(|at| at < due);
         Ok(listed
             .into_iter()
-            .map(|execution| (execution.name, closed(execution.ended)))
+            .map(|execution| (execution.name, is_due(execution.ended, now)))
             .collect())
     }
 
@@ -236,5 +236,23 @@ impl Cloud {
                     .map_err(|error| error.cause().to_owned()),
             ),
         ]
+    }
+}
+
+/// Whether the record must have the end of an execution by now.
+fn is_due(ended: Option<DateTime<Utc>>, now: DateTime<Utc>) -> bool {
+    ended.is_some_and(|ended| ended + CLOSED_AFTER < now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_is_missed_when_two_sweeps_have_looked() {
+        let ended = DateTime::from_timestamp(1_795_262_400, 0).unwrap();
+        let after = |hours: i64| is_due(Some(ended), ended + Duration::hours(hours));
+        assert!(!after(1) && !after(2) && after(4));
+        assert!(!is_due(None, ended), "it runs");
     }
 }

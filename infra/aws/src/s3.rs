@@ -19,6 +19,10 @@ use safelight_schema::ImageRef;
 /// percent-encoded after this prefix.
 const ENCODED: &str = "utf-8''";
 
+/// Tries of a write that another one is in the way of, and how much longer is waited each time.
+const TRIES: u32 = 6;
+const BACK: std::time::Duration = std::time::Duration::from_millis(50);
+
 /// An object of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
@@ -201,31 +205,39 @@ impl Objects for S3Objects {
         meta: &ObjectMeta,
         condition: &WriteCondition,
     ) -> Result<Written, ObjectsError> {
-        let put = self
-            .client
-            .put_object()
-            .bucket(bucket)
-            .key(key)
-            .content_type(&meta.media_type)
-            .set_metadata(Some(to_headers(&meta.user)))
-            .body(ByteStream::from(body.to_vec()));
-        let put = match condition {
-            WriteCondition::Always => put,
-            WriteCondition::IfAbsent => put.if_none_match("*"),
-            WriteCondition::IfMatch(etag) => put.if_match(quoted(etag)),
-        };
-        match put.send().await {
-            Ok(put) => Ok(Written::Done(unquoted(put.e_tag()))),
-            // 409: another conditional write of this key was under way; 404: there is nothing whose
-            // entity tag could match.
+        let mut tries = 1;
+        loop {
+            let put = self
+                .client
+                .put_object()
+                .bucket(bucket)
+                .key(key)
+                .content_type(&meta.media_type)
+                .set_metadata(Some(to_headers(&meta.user)))
+                .body(ByteStream::from(body.to_vec()));
+            let put = match condition {
+                WriteCondition::Always => put,
+                WriteCondition::IfAbsent => put.if_none_match("*"),
+                WriteCondition::IfMatch(etag) => put.if_match(quoted(etag)),
+            };
+            let error = match put.send().await {
+                Ok(put) => return Ok(Written::Done(unquoted(put.e_tag()))),
+                Err(error) => error,
+            };
+            // 404: there is nothing whose entity tag could match. 409: another write or delete of this key
+            // is under way, and says nothing of what is there when it is done.
             // https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
-            Err(error) => match (status(&error), condition) {
-                (Some(412 | 409), _) => Ok(Written::ConditionFailed),
+            match (status(&error), condition) {
+                (Some(412), _) => return Ok(Written::ConditionFailed),
                 (Some(404), WriteCondition::IfMatch(_)) if !no_bucket(&error) => {
-                    Ok(Written::ConditionFailed)
+                    return Ok(Written::ConditionFailed);
                 }
-                _ => Err(failed("PutObject", bucket, key, &error)),
-            },
+                (Some(409), _) if tries < TRIES => {
+                    tokio::time::sleep(BACK * tries).await;
+                    tries += 1;
+                }
+                _ => return Err(failed("PutObject", bucket, key, &error)),
+            }
         }
     }
 
@@ -365,7 +377,51 @@ where
 
 #[cfg(test)]
 mod tests {
+    use std::io::{BufRead, BufReader, Read, Write};
+    use std::net::TcpListener;
+
     use super::*;
+
+    /// Answers writes with these statuses, one after the other.
+    fn answering(statuses: &'static [u16]) -> S3Objects {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            for status in statuses {
+                let (stream, _) = listener.accept().unwrap();
+                let mut lines = BufReader::new(&stream);
+                let (mut line, mut length) = (String::new(), 0);
+                while lines.read_line(&mut line).unwrap() > 2 {
+                    if let Some(value) = line.to_lowercase().strip_prefix("content-length: ") {
+                        length = value.trim().parse().unwrap();
+                    }
+                    line.clear();
+                }
+                lines.read_exact(&mut vec![0; length]).unwrap();
+                let head = "content-length: 0\r\nconnection: close\r\netag: \"e\"\r\n\r\n";
+                write!(&stream, "HTTP/1.1 {status} Answer\r\n{head}").unwrap();
+            }
+        });
+        let sdk = crate::Sdk::of_endpoint(&url, "us-east-1", "id", "secret");
+        S3Objects::new(sdk.s3(), "results")
+    }
+
+    #[tokio::test]
+    async fn another_write_under_way_is_not_one_that_was_done() {
+        let write = async |statuses| {
+            let objects = answering(statuses);
+            let (meta, condition) = (ObjectMeta::default(), WriteCondition::IfAbsent);
+            objects.write("results", "k", b"x", &meta, &condition).await
+        };
+        // The other may have been a delete, or may have failed.
+        assert_eq!(write(&[409, 409, 200]).await, Ok(Written::Done("e".into())));
+        assert_eq!(write(&[409, 412]).await, Ok(Written::ConditionFailed));
+        let refused = write(&[409; TRIES as usize]).await;
+        assert!(
+            matches!(refused, Err(ObjectsError::Unavailable(_))),
+            "{refused:?}"
+        );
+    }
 
     #[test]
     fn metadata_of_any_text_comes_back() {

@@ -16,9 +16,10 @@ use chrono::{DateTime, Duration, Utc};
 use safelight_ports::queue::{MAX_BATCH, MAX_MESSAGE_BYTES};
 use safelight_ports::{Depth, Message, Queue, QueueError};
 
-/// Largest batch in all, bytes.
+/// Largest message of a queue that Terraform's provider 5 made, bytes, and so the largest batch: a queue has
+/// its own limit, and those made otherwise take [`MAX_MESSAGE_BYTES`].
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>
-const MAX_BATCH_BYTES: usize = MAX_MESSAGE_BYTES;
+const MAX_BATCH_BYTES: usize = 256 << 10;
 
 /// Sends of what a batch refused in part.
 const TRIES: usize = 3;
@@ -95,10 +96,18 @@ impl SqsQueues {
                     .map_err(|error| QueueError::Unavailable(error.to_string()))?;
                 request = request.entries(entry);
             }
-            let sent = request
-                .send()
-                .await
-                .map_err(|error| failed("SendMessageBatch", queue, &error))?;
+            let sent = match request.send().await {
+                Ok(sent) => sent,
+                Err(error) if error.code().map(short) == Some("BatchRequestTooLong") => {
+                    return Err(QueueError::TooLarge(batch.iter().map(String::len).sum()));
+                }
+                Err(error) => return Err(failed("SendMessageBatch", queue, &error)),
+            };
+            let refused = sent.failed().iter().filter(|it| it.sender_fault());
+            let mut refused = refused.filter_map(|it| batch.get(it.id().parse::<usize>().ok()?));
+            if let Some(large) = refused.find(|body| body.len() > MAX_BATCH_BYTES) {
+                return Err(QueueError::TooLarge(large.len()));
+            }
             for done in sent.successful() {
                 let index = done.id().parse::<usize>().ok();
                 let index = index.filter(|index| *index < ids.len());
@@ -313,6 +322,11 @@ fn message(message: &aws_sdk_sqs::types::Message) -> Message {
     }
 }
 
+/// The last part of an error's code: in front are the service and the protocol.
+fn short(code: &str) -> &str {
+    code.rsplit(['#', '.']).next().unwrap_or(code)
+}
+
 fn failed<E>(operation: &str, queue: &str, error: &SdkError<E>) -> QueueError
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
@@ -320,8 +334,7 @@ where
     let Some(service) = error.as_service_error() else {
         return QueueError::Unavailable(format!("{operation}: {}", DisplayErrorContext(error)));
     };
-    let code = service.code().unwrap_or("error");
-    let code = code.rsplit(['#', '.']).next().unwrap_or(code);
+    let code = short(service.code().unwrap_or("error"));
     match code {
         "QueueDoesNotExist" | "NonExistentQueue" => QueueError::NoSuchQueue(queue.to_owned()),
         // A handle of an earlier receive, or of a message that is gone, and what never was one.

@@ -6,10 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use aws_sdk_sqs::types::QueueAttributeName;
 use safelight_aws::{CachedSecret, DynamoRecord, S3Objects, Sdk, SqsQueues};
 use safelight_emulator::{Emulator, Test, run};
 use safelight_ports::conformance::{self, ObjectsUnderTest, QueueUnderTest};
-use safelight_ports::{ObjectMeta, Objects, Presign, Queue, Record, Secret, WriteCondition};
+use safelight_ports::{
+    ObjectMeta, Objects, Presign, Queue, QueueError, Record, Secret, WriteCondition,
+};
 use safelight_schema::ImageRef;
 
 mod support;
@@ -26,6 +29,12 @@ fn main() -> ExitCode {
         test("a_queue_is_looked_at_and_let_go_of", |emulator| {
             block_on(looked_at(emulator));
         }),
+        test(
+            "what_is_too_large_for_its_queue_is_said_to_be",
+            |emulator| {
+                block_on(too_large(emulator));
+            },
+        ),
         test("objects_in_s3", |emulator| block_on(objects(emulator))),
         test("a_presigned_put_takes_what_it_was_asked_for", |emulator| {
             block_on(presigned(emulator));
@@ -198,6 +207,21 @@ async fn looked_at(emulator: &Emulator) {
     let look = queues.receive_all("letters", chrono::Duration::zero());
     let seen = tokio::time::timeout(Duration::from_secs(30), look).await;
     assert_eq!(seen.unwrap().unwrap().len(), 5);
+}
+
+async fn too_large(emulator: &Emulator) {
+    let sdk = sdk(emulator);
+    let (_, dead) = queue(&sdk, &unique("letters"), 3).await;
+    let limit = (QueueAttributeName::MaximumMessageSize, "262144");
+    let set = sdk.sqs().set_queue_attributes().queue_url(&dead);
+    set.attributes(limit.0, limit.1).send().await.unwrap();
+    let queues = SqsQueues::new(sdk.sqs(), [("letters".into(), dead)]);
+    let send = async |bytes: usize| {
+        let bodies = ["x".into(), "x".repeat(bytes)];
+        queues.send("letters", &bodies).await.map(drop)
+    };
+    assert_eq!(send(262_144).await, Ok(()));
+    assert_eq!(send(262_145).await, Err(QueueError::TooLarge(262_145)));
 }
 
 async fn secrets(emulator: &Emulator) {

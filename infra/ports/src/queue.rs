@@ -46,8 +46,8 @@ pub enum QueueError {
     /// There is no such queue.
     #[error("there is no queue '{0}'")]
     NoSuchQueue(String),
-    /// The message is over [`MAX_MESSAGE_BYTES`].
-    #[error("a message of {0} bytes is too large: at most 1048576")]
+    /// The message is over [`MAX_MESSAGE_BYTES`], or what the queue takes.
+    #[error("a message of {0} bytes is too large for the queue")]
     TooLarge(usize),
     /// The receipt handle is of an earlier receive, or the message is gone.
     #[error("the receipt handle is not valid any more")]

@@ -186,9 +186,13 @@ class Deployment:
         """Names of the executions that have a summary."""
         return {item["pk"]["S"].removeprefix("X#") for item in self.items("S")}
 
-    def depth(self, url):
+    def waiting(self, url):
+        """How many messages of a queue are visible, and how many are not."""
         attributes = self.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
-        return int(attributes["ApproximateNumberOfMessages"]) + int(attributes["ApproximateNumberOfMessagesNotVisible"])
+        return tuple(int(attributes[f"ApproximateNumberOfMessages{which}"]) for which in ("", "NotVisible"))
+
+    def depth(self, url):
+        return sum(self.waiting(url))
 
     def letters(self):
         return self.depth(self.outputs["dead_letter_queue_url"])
@@ -429,10 +433,11 @@ def through(report, names, deployment, slack):
         # broken by what it writes.
         queue = next(url for url in deployment.client("sqs").list_queues(QueueNamePrefix="safelight-record")["QueueUrls"]
                      if "dead" not in url)
-        until("its event was taken", lambda: deployment.status(arn) == "ABORTED" and deployment.depth(queue) == 0)
+        until("its event was taken", lambda: deployment.status(arn) == "ABORTED" and deployment.waiting(queue) == (0, 1))
         assert deployment.sweep()["closed"] == 0 and name not in deployment.closed()
         let_go()
         until("the sweep closes it", lambda: deployment.sweep()["closed"] == 1 and name in deployment.closed())
+        assert deployment.waiting(queue) == (0, 1), "its event's message was not left to come again"
         deployment.settled(count + 1)
         document = json.loads(deployment.safelight("history", name, "--json"))
         late = [each["type"] for each in document["events"] if each["lane"] == "trunk"]

@@ -62,6 +62,30 @@ fn lane(place: &Place, image: &str) -> (Vec<String>, Vec<Value>) {
 }
 
 #[test]
+fn what_an_older_workflow_did_is_left_and_said_to_lack_the_new_branch() {
+    let Some(place) = clone() else { return };
+    let folder = place.join("functions/branches/note");
+    std::fs::rename(&folder, place.join("later")).unwrap();
+    place.write("in/a.png", png(64, 48, 1));
+    place.run(&["process", "in"]).expect(0);
+    let said = |words: &str| {
+        let answer = place.run(&["process", "in"]).expect(0);
+        answer.stdout.contains(words)
+    };
+    assert!(!said("there since"));
+    std::fs::rename(place.join("later"), &folder).unwrap();
+    assert!(said("of these  1 without note 7   (there since; --again)"));
+    place.run(&["process", "in", "--again"]).expect(0);
+    assert!(place.join("results/note/in/a.png/note.json").exists());
+    assert!(!said("there since"));
+    place.write(
+        "functions/branches/note/branch.json",
+        MANIFEST.replace(r#""version": "7""#, r#""version": "8""#),
+    );
+    assert!(said("of these  1 without note 8   (there since; --again)"));
+}
+
+#[test]
 fn a_command_makes_results_events_and_named_failures_like_any_branch() {
     let Some(place) = clone() else { return };
     place.write("in/a.png", png(64, 48, 1));

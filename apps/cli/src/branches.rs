@@ -3,6 +3,7 @@
 //! A branch that is a command needs no build: inside a clone its folder is read at the start. Outside of
 //! one there are those that were there when this binary was built.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -44,6 +45,15 @@ impl Branches {
     /// Their names.
     pub fn names(&self) -> Vec<&str> {
         self.folders.iter().map(BranchFolder::name).collect()
+    }
+
+    /// Those that an image did not go through, as `name version`: new since then, or of another version.
+    pub fn missed(&self, gone_through: &BTreeMap<String, String>) -> Vec<String> {
+        let manifests = self.folders.iter().map(|folder| &folder.manifest);
+        let missed = manifests.filter(|it| gone_through.get(&it.name) != Some(&it.version));
+        missed
+            .map(|it| format!("{} {}", it.name, it.version))
+            .collect()
     }
 
     /// The workflow that runs them.

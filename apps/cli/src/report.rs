@@ -1,6 +1,6 @@
 //! What `process` shows while it works, and at its end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal as _, Write as _};
 use std::time::Duration;
 
@@ -20,6 +20,10 @@ pub struct Report {
     pub counts: BTreeMap<RowOutcome, usize>,
     /// How many that were finished before had not succeeded.
     pub unchanged_bad: usize,
+    /// How many that were finished before were so by an older workflow.
+    pub unchanged_older: usize,
+    /// The branches, with their versions, that some of those did not go through.
+    pub missed: BTreeSet<String>,
 }
 
 impl Report {
@@ -109,6 +113,14 @@ impl Reporter {
         Ok(())
     }
 
+    /// An image was left as an older workflow made it, which did not have these branches.
+    pub fn missed(&mut self, branches: Vec<String>) {
+        if !branches.is_empty() {
+            self.report.unchanged_older += 1;
+            self.report.missed.extend(branches);
+        }
+    }
+
     /// Takes the bar away and gives the report, its rows in order of the image's name.
     pub fn finish(mut self) -> Report {
         self.bar.finish_and_clear();
@@ -150,6 +162,14 @@ pub fn print_end(report: &Report, config: &Config, elapsed: Duration) {
     let unchanged = report.count(RowOutcome::Unchanged);
     if unchanged > 0 {
         println!("  unchanged {unchanged}   (--again processes them again)");
+    }
+    if report.unchanged_older > 0 {
+        let branches: Vec<&str> = report.missed.iter().map(String::as_str).collect();
+        println!(
+            "  of these  {} without {}   (there since; --again)",
+            report.unchanged_older,
+            branches.join(", ")
+        );
     }
     if report.unchanged_bad > 0 {
         println!(

@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::Context as _;
 use chrono::Utc;
 use safelight_ports::{Queue as _, Record};
-use safelight_schema::{ImageRef, Summary, key};
+use safelight_schema::{Header, ImageRef, Summary, key};
 use serde_json::json;
 use tokio::sync::mpsc;
 
@@ -118,7 +118,10 @@ async fn drive(
             next = hashed.recv(), if open => match next {
                 Some((source, image)) => {
                     match plan(host, &image, again, &queued, &config.out, &mut names).await? {
-                        Plan::Unchanged(summary) => reporter.row(Row::of(&summary, &source.shown, &results, true))?,
+                        Plan::Unchanged(header, summary) => {
+                            reporter.row(Row::of(&summary, &source.shown, &results, true))?;
+                            reporter.missed(host.branches.missed(&header.branches));
+                        }
                         Plan::Follow(execution) => follower.follow(execution, source.shown),
                         Plan::Start { execution, body } => {
                             follower.expect(execution, source.shown);
@@ -140,7 +143,7 @@ async fn drive(
 /// What is to be done for an image.
 enum Plan {
     /// Nothing: it is finished.
-    Unchanged(Box<Summary>),
+    Unchanged(Box<Header>, Box<Summary>),
     /// An earlier run started it and did not see its end.
     Follow(String),
     /// Queue this message.
@@ -165,13 +168,13 @@ async fn plan(
             execution: key::execution_name(image, now),
             body: ingest::notification(image, now).to_string(),
         }),
-        Some((execution, None)) => Ok(Plan::Follow(execution)),
-        Some((_, Some(summary))) if !again && has_outputs(&summary, out) => {
-            Ok(Plan::Unchanged(Box::new(summary)))
+        Some((header, None)) => Ok(Plan::Follow(header.execution)),
+        Some((header, Some(summary))) if !again && has_outputs(&summary, out) => {
+            Ok(Plan::Unchanged(Box::new(header), Box::new(summary)))
         }
-        Some((execution, Some(_))) => {
-            let again = names.next(&host.record, &execution).await?;
-            let input = json!({ "image": image, "redriveOf": execution });
+        Some((header, Some(_))) => {
+            let again = names.next(&host.record, &header.execution).await?;
+            let input = json!({ "image": image, "redriveOf": header.execution });
             Ok(Plan::Start {
                 body: json!({ "redrive": { "execution": again, "input": input } }).to_string(),
                 execution: again,
@@ -184,7 +187,7 @@ async fn plan(
 async fn latest_of_version(
     record: &dyn Record,
     image: &ImageRef,
-) -> anyhow::Result<Option<(String, Option<Summary>)>> {
+) -> anyhow::Result<Option<(Header, Option<Summary>)>> {
     let partition = key::image_index(&image.bucket, &image.key);
     let page = record.find(&partition, true, VERSIONS, None).await?;
     for item in page.items {
@@ -193,7 +196,7 @@ async fn latest_of_version(
         };
         if header.input.image.version == image.version {
             let summary = record.summary(&item.execution).await?;
-            return Ok(Some((item.execution, summary)));
+            return Ok(Some((header, summary)));
         }
     }
     Ok(None)

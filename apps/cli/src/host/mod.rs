@@ -92,6 +92,8 @@ pub enum Role {
 
 /// A running host.
 pub struct Host {
+    /// The branches of its workflow.
+    pub branches: Branches,
     /// The record.
     pub record: SqliteRecord,
     /// The queues.
@@ -204,6 +206,7 @@ impl Host {
 
         let alarms = alarms::open(config, role, &queue)?;
         let mut host = Self {
+            branches,
             record,
             queue,
             objects,

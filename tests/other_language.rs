@@ -86,6 +86,25 @@ fn what_an_older_workflow_did_is_left_and_said_to_lack_the_new_branch() {
 }
 
 #[test]
+fn a_redrive_of_one_branch_stands_for_no_other() {
+    let Some(place) = clone() else { return };
+    place.write("in/a.png", png(64, 48, 1));
+    place.write("safelight.toml", "[branches.note]\nrefuse = \"a.png\"\n");
+    place.run(&["process", "in"]).expect(3);
+    place.write("safelight.toml", "");
+    let newer = MANIFEST.replace(r#""name": "note""#, r#""name": "newer""#);
+    place.write("functions/branches/newer/branch.json", newer);
+    place.write("functions/branches/newer/main.py", PROGRAM);
+    place
+        .run(&["failures", "redrive", "--branch", "note"])
+        .expect(0);
+    assert!(!place.join("results/newer").exists());
+    let answer = place.run(&["process", "in"]).expect(0);
+    let words = "of these  1 without newer 7   (there since; --again)";
+    assert!(answer.stdout.contains(words), "{}", answer.stdout);
+}
+
+#[test]
 fn a_command_makes_results_events_and_named_failures_like_any_branch() {
     let Some(place) = clone() else { return };
     place.write("in/a.png", png(64, 48, 1));

@@ -19,6 +19,7 @@
 pub mod history;
 
 mod calls;
+mod close;
 mod handler;
 mod sweep;
 

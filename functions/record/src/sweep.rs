@@ -13,7 +13,8 @@ use safelight_schema::key::{self, SHARDS};
 use safelight_schema::{Event, EventData, Outcome, time};
 use serde::Serialize;
 
-use crate::handler::{Closer, Closing, Detail};
+use crate::close::Closing;
+use crate::handler::{Closer, Detail};
 
 /// Executions that are looked at side by side: below the quota of GetExecutionHistory.
 const SIDE_BY_SIDE: usize = 4;

@@ -1,6 +1,6 @@
 //! `safelight process`: the workflow over files or folders once, a row for each image, then the end.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::time::Instant;
 
@@ -120,7 +120,8 @@ async fn drive(
                     match plan(host, &image, again, &queued, &config.out, &mut names).await? {
                         Plan::Unchanged(header, summary) => {
                             reporter.row(Row::of(&summary, &source.shown, &results, true))?;
-                            reporter.missed(host.branches.missed(&header.branches));
+                            let gone_through = gone_through(&host.record, *header).await?;
+                            reporter.missed(host.branches.missed(&gone_through));
                         }
                         Plan::Follow(execution) => follower.follow(execution, source.shown),
                         Plan::Start { execution, body } => {
@@ -200,6 +201,32 @@ async fn latest_of_version(
         }
     }
     Ok(None)
+}
+
+/// The branches that an image was shown to, with their versions: a redrive of some of them leaves the
+/// others as the run before it did.
+async fn gone_through(
+    record: &dyn Record,
+    mut run: Header,
+) -> anyhow::Result<BTreeMap<String, String>> {
+    let mut versions = BTreeMap::new();
+    for _ in 0..VERSIONS {
+        let only = run.input.only;
+        for (branch, version) in run.branches {
+            if only.as_ref().is_none_or(|only| only.contains(&branch)) {
+                versions.entry(branch).or_insert(version);
+            }
+        }
+        let before = match run.input.redrive_of.filter(|_| only.is_some()) {
+            Some(before) => record.header(&before).await?,
+            None => None,
+        };
+        match before {
+            Some(before) => run = before,
+            None => break,
+        }
+    }
+    Ok(versions)
 }
 
 /// Whether everything that it wrote is in this results folder.

@@ -12,7 +12,7 @@ use safelight_aws::Listed;
 use safelight_ports::queue::MAX_BATCH;
 use safelight_ports::{Objects as _, Queue as _, Record as _};
 use safelight_schema::chain::sha256_hex;
-use safelight_schema::{ExecutionInput, Header, key};
+use safelight_schema::{ExecutionInput, Header, ImageRef, key};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -104,7 +104,9 @@ pub async fn run(arguments: &BackfillArguments, config: &Config) -> anyhow::Resu
                         done.unchanged += 1;
                         continue;
                     }
-                    (Some(run), Some(at)) => bodies.push(once_more(run, at)),
+                    (Some(run), Some(at)) => {
+                        bodies.push(once_more(&run.execution, run.input.image, at));
+                    }
                     (None, _) => bodies.push(notification(&source.bucket, object)),
                 }
                 done.bytes += object.bytes;
@@ -201,11 +203,11 @@ fn notification(bucket: &str, object: &Listed) -> String {
 
 /// What does again all that a run did, in an execution of its own: the notification would be taken for
 /// the one that was. In one backfill it is the same execution, however often it is sent.
-fn once_more(run: Header, at: DateTime<Utc>) -> String {
-    let execution = key::redrive_name(&run.execution, at);
+fn once_more(run: &str, image: ImageRef, at: DateTime<Utc>) -> String {
+    let execution = key::redrive_name(run, at);
     let input = ExecutionInput {
-        image: run.input.image,
-        redrive_of: Some(run.execution),
+        image,
+        redrive_of: Some(run.to_owned()),
         only: None,
     };
     json!({ "redrive": { "execution": execution, "input": input } }).to_string()
@@ -309,10 +311,6 @@ fn print(done: &Backfilled, json: bool) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
-    use safelight_schema::ImageRef;
-
     use super::*;
 
     #[test]
@@ -355,24 +353,10 @@ mod tests {
             sequencer: Some("0055".into()),
             bytes: Some(7),
         };
-        let run = |execution: &str| Header {
-            execution: execution.into(),
-            input: ExecutionInput {
-                image: image.clone(),
-                redrive_of: None,
-                only: Some(vec!["label".into()]),
-            },
-            workflow_hash: String::new(),
-            branches: BTreeMap::new(),
-            notified: DateTime::default(),
-            claimed_by: String::new(),
-            claimed: DateTime::default(),
-            started: true,
-        };
         let sent = |execution: &str, second: i64| {
             let at = DateTime::from_timestamp(1_795_262_400 + second, 0).unwrap();
             let body: serde_json::Value =
-                serde_json::from_str(&once_more(run(execution), at)).unwrap();
+                serde_json::from_str(&once_more(execution, image.clone(), at)).unwrap();
             body["redrive"].clone()
         };
         let first = sent("20200913-0a", 0);

@@ -9,7 +9,7 @@ import re
 from collections import Counter
 
 # Every kind of edge that the pipeline has. A walk that does not meet one of them has not walked.
-KINDS = ["S3 → SNS", "SNS → SQS", "alarm → SNS", "EventBridge → SQS", "SQS → Lambda", "Step Functions → Lambda",
+KINDS = ["S3 → SNS", "SNS → SQS", "SNS → dead letters", "alarm → SNS", "EventBridge → SQS", "SQS → Lambda", "Step Functions → Lambda",
          "schedule → Lambda", "HTTP API → Lambda"]
 
 # What every role may do beside its manifest.
@@ -120,6 +120,9 @@ def published(resources):
                 yield "S3 → ?", bucket["arn"], str(target), ["S3 notifies something beside the topic"]
     for values in resources.of("aws_sns_topic_subscription"):
         yield queue("SNS → SQS", "sns.amazonaws.com", values["topic_arn"], values["endpoint"])
+        if values["redrive_policy"]:
+            dead = json.loads(values["redrive_policy"])["deadLetterTargetArn"]
+            yield queue("SNS → dead letters", "sns.amazonaws.com", values["topic_arn"], dead)
     for values in resources.of("aws_cloudwatch_metric_alarm"):
         for action in sorted(set(values["alarm_actions"] or []) | set(values["ok_actions"] or [])):
             yield topic("alarm → SNS", "cloudwatch.amazonaws.com", values["arn"], action)

@@ -13,6 +13,7 @@ locals {
   region    = data.aws_region.this.name
   topic_arn = "arn:${local.partition}:sns:${local.region}:${local.account}:${var.name}-images"
   queue_arn = "arn:${local.partition}:sqs:${local.region}:${local.account}:${var.name}-ingest"
+  dead_arn  = "arn:${local.partition}:sqs:${local.region}:${local.account}:${var.name}-dead-letters"
 }
 
 resource "aws_sns_topic" "images" {
@@ -58,8 +59,8 @@ resource "aws_s3_bucket_notification" "images" {
     events    = ["s3:ObjectCreated:*"]
   }
 
-  # S3 tries to publish when this is set.
-  depends_on = [aws_sns_topic_policy.images]
+  # S3 tries to publish when this is set, and what the topic gets before the queue may have it is lost.
+  depends_on = [aws_sns_topic_policy.images, aws_sns_topic_subscription.ingest, module.queue]
 }
 
 resource "aws_sns_topic_subscription" "ingest" {
@@ -69,6 +70,13 @@ resource "aws_sns_topic_subscription" "ingest" {
   raw_message_delivery = true
   filter_policy        = var.filter_policy == null ? null : jsonencode(var.filter_policy)
   filter_policy_scope  = var.filter_policy == null ? null : "MessageBody"
+
+  # What the queue refuses, by a policy that is wrong or when it is gone, is not lost: `failures redrive` sends it there.
+  redrive_policy = jsonencode({
+    deadLetterTargetArn = aws_sqs_queue.dead_letters.arn
+  })
+
+  depends_on = [aws_sqs_queue_policy.dead_letters]
 }
 
 module "queue" {
@@ -101,4 +109,52 @@ resource "aws_sqs_queue" "dead_letters" {
     redrivePermission = "byQueue"
     sourceQueueArns   = [local.queue_arn]
   })
+}
+
+data "aws_iam_policy_document" "dead_letters" {
+  statement {
+    sid       = "FromImages"
+    actions   = ["sqs:SendMessage"]
+    resources = [local.dead_arn]
+
+    principals {
+      type        = "Service"
+      identifiers = ["sns.amazonaws.com"]
+    }
+
+    condition {
+      test     = "ArnEquals"
+      variable = "aws:SourceArn"
+      values   = [local.topic_arn]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:SourceAccount"
+      values   = [local.account]
+    }
+  }
+
+  statement {
+    sid       = "TlsOnly"
+    effect    = "Deny"
+    actions   = ["sqs:ReceiveMessage", "sqs:SendMessage"]
+    resources = [local.dead_arn]
+
+    principals {
+      type        = "AWS"
+      identifiers = ["*"]
+    }
+
+    condition {
+      test     = "Bool"
+      variable = "aws:SecureTransport"
+      values   = ["false"]
+    }
+  }
+}
+
+resource "aws_sqs_queue_policy" "dead_letters" {
+  queue_url = aws_sqs_queue.dead_letters.url
+  policy    = data.aws_iam_policy_document.dead_letters.json
 }

@@ -139,6 +139,8 @@ def can_fail(applied):
     change("aws_sqs_queue", lambda v: v.update(visibility_timeout_seconds=30), "below six timeouts")
     change("aws_sqs_queue", lambda v: v.update(redrive_allow_policy=None), "does not allow it by name")
     change("aws_cloudwatch_metric_alarm", lambda v: v.update(treat_missing_data="breaching"), "missing data")
+    change("aws_cloudwatch_metric_alarm", lambda v: v.update(alarm_name="another"),
+           "what waits in ingest")
     change("aws_iam_role_policy", lambda v: v.update(policy=v["policy"].replace("dynamodb:PutItem", "dynamodb:*")),
            "too many")
     change("aws_sns_topic_policy", lambda v: v.update(policy=v["policy"].replace(

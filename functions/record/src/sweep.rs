@@ -74,6 +74,23 @@ impl Closer {
                 break;
             }
         }
+        // Nobody reads the answer.
+        if swept.failed > 0 || swept.unfinished {
+            let Swept {
+                looked_at,
+                closed,
+                failed,
+                unfinished,
+                ..
+            } = swept;
+            tracing::warn!(
+                sweep.looked_at = looked_at,
+                sweep.closed = closed,
+                sweep.failed = failed,
+                sweep.unfinished = unfinished,
+                "the sweep left executions to the next one"
+            );
+        }
         Ok(swept)
     }
 

@@ -170,21 +170,23 @@ module "record" {
 module "alerting" {
   source = "../../modules/alerting"
 
-  name               = var.name
-  key_arn            = local.key_arn
-  alert              = local.functions["alert"]
-  email              = var.alarm_email
-  dead_letters_name  = module.ingest.dead_letters.name
-  own_dead_letters   = { record = module.record.queue.dead_letter_name }
-  branches           = module.functions.branches
-  functions          = keys(local.functions)
-  log_groups         = { for name in ["start", "fail", "record"] : name => local.functions[name].log_group }
-  depth_threshold    = var.dead_letter_depth_threshold
-  new_thresholds     = var.dead_letter_new_thresholds
-  age_threshold_days = var.dead_letter_age_threshold_days
-  throttle_threshold = var.throttle_threshold
-  throttle_periods   = var.throttle_periods
-  recheck_schedule   = var.recheck_schedule
+  name                    = var.name
+  key_arn                 = local.key_arn
+  alert                   = local.functions["alert"]
+  email                   = var.alarm_email
+  dead_letters_name       = module.ingest.dead_letters.name
+  own_dead_letters        = { record = module.record.queue.dead_letter_name }
+  waiting                 = { ingest = module.ingest.queue.name, record = module.record.queue.name }
+  branches                = module.functions.branches
+  functions               = keys(local.functions)
+  log_groups              = { for name in ["start", "fail", "record"] : name => local.functions[name].log_group }
+  depth_threshold         = var.dead_letter_depth_threshold
+  new_thresholds          = var.dead_letter_new_thresholds
+  age_threshold_days      = var.dead_letter_age_threshold_days
+  waiting_threshold_hours = var.waiting_threshold_hours
+  throttle_threshold      = var.throttle_threshold
+  throttle_periods        = var.throttle_periods
+  recheck_schedule        = var.recheck_schedule
 }
 
 module "dashboard" {

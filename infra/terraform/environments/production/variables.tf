@@ -193,6 +193,12 @@ variable "dead_letter_age_threshold_days" {
   default     = 7
 }
 
+variable "waiting_threshold_hours" {
+  description = "Hours that a message for start or record has waited when the alarm on that goes off."
+  type        = number
+  default     = 6
+}
+
 variable "throttle_threshold" {
   description = "Throttles of a function in five minutes that count as one breach."
   type        = number

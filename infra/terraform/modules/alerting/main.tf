@@ -86,6 +86,25 @@ resource "aws_cloudwatch_metric_alarm" "age" {
   ok_actions          = [aws_sns_topic.alarms.arn]
 }
 
+# Nobody takes what waits, or it comes again and again: SQS deletes it in the end, and no letter tells of it.
+resource "aws_cloudwatch_metric_alarm" "waiting" {
+  for_each = var.waiting
+
+  alarm_name          = "${var.name}-${each.key}-age"
+  alarm_description   = "A message for ${each.key} has waited for ${var.waiting_threshold_hours} hours: docs/runbook.md"
+  namespace           = "AWS/SQS"
+  metric_name         = "ApproximateAgeOfOldestMessage"
+  dimensions          = { QueueName = each.value }
+  statistic           = "Maximum"
+  period              = 300
+  evaluation_periods  = 1
+  threshold           = var.waiting_threshold_hours * 3600
+  comparison_operator = "GreaterThanOrEqualToThreshold"
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [aws_sns_topic.alarms.arn]
+  ok_actions          = [aws_sns_topic.alarms.arn]
+}
+
 # What the product could not tell itself, or nobody.
 resource "aws_cloudwatch_metric_alarm" "own" {
   for_each = merge(var.own_dead_letters, { alerts = module.queue.dead_letter_name })

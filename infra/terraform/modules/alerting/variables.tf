@@ -35,6 +35,18 @@ variable "own_dead_letters" {
   default     = {}
 }
 
+variable "waiting" {
+  description = "Queues of which no message may wait for long, by what they are for."
+  type        = map(string)
+  default     = {}
+}
+
+variable "waiting_threshold_hours" {
+  description = "Hours that a message has waited when the alarm on that goes off: longer than a burst takes."
+  type        = number
+  default     = 6
+}
+
 variable "branches" {
   description = "Names of the branches."
   type        = list(string)

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::net::ToSocketAddrs as _;
+use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 
 use safelight_schema::Token;
@@ -92,9 +93,9 @@ pub struct AwsConfig {
     pub dead_letter_queue_url: String,
     /// ARN of the state machine.
     pub state_machine_arn: String,
-    /// Days after which what a command writes expires, as the functions' `SAFELIGHT_RETENTION_DAYS`.
+    /// Days after which what a command writes expires, as the functions' `SAFELIGHT_RETENTION_DAYS`: 1 to 65,535.
     #[serde(default)]
-    pub retention_days: Option<u32>,
+    pub retention_days: Option<NonZeroU16>,
 }
 
 /// When an alarm goes off, in CloudWatch's words.
@@ -414,6 +415,11 @@ mod tests {
             assert!(error.contains(part), "{error}");
         }
         assert!(load(&format!("{whole}tabel = \"t\"\n")).is_err());
+        for days in ["0", "65536", "-1", "1.5"] {
+            let text = format!("{whole}retention_days = {days}\n");
+            let error = crate::failure::render(&load(&text).unwrap_err());
+            assert!(error.contains("retention_days"), "{error}");
+        }
     }
 
     #[test]

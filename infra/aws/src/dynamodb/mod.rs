@@ -19,6 +19,7 @@ mod partition;
 mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU16;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -59,8 +60,8 @@ impl DynamoRecord {
     /// Lets events, summaries and pointers expire so many days after they were written. Header and
     /// seals stay.
     #[must_use]
-    pub fn with_retention_days(mut self, days: Option<u32>) -> Self {
-        self.table.retention = days.map(|days| Duration::days(i64::from(days)));
+    pub fn with_retention_days(mut self, days: Option<NonZeroU16>) -> Self {
+        self.table.retention = days.map(|days| Duration::days(i64::from(days.get())));
         self
     }
 

@@ -58,6 +58,12 @@ variable "retention_days" {
   description = "Days that the record keeps events; for ever where null. Headers and seals stay."
   type        = number
   default     = null
+
+  # As SAFELIGHT_RETENTION_DAYS: what the functions cannot read would end every one of them.
+  validation {
+    condition     = var.retention_days == null ? true : var.retention_days == max(1, min(65535, floor(var.retention_days)))
+    error_message = "retention_days is a whole number from 1 to 65535."
+  }
 }
 
 variable "noncurrent_days" {

@@ -56,6 +56,8 @@ pub enum Unreadable {
         record: usize,
         /// What is wrong.
         problem: String,
+        /// The arrivals of the others.
+        others: Vec<Arrival>,
     },
 }
 
@@ -142,38 +144,50 @@ fn read_notification(value: &Value) -> Result<Notice, Unreadable> {
     let notification = S3Notification::deserialize(value)
         .map_err(|error| Unreadable::NotANotification(error.to_string()))?;
     let mut arrivals = Vec::new();
+    let mut first = None;
     for (index, record) in notification.records.iter().enumerate() {
-        let problem = |problem: String| Unreadable::Record {
-            record: index + 1,
-            problem,
-        };
-        // The name first: a deletion has no size, and other events have other shapes.
-        let name = record.get("eventName").and_then(Value::as_str);
-        let name = name.ok_or_else(|| problem("it has no eventName".into()))?;
-        if !is_creation(name) {
-            continue;
+        match read_record(record) {
+            Ok(arrival) => arrivals.extend(arrival),
+            Err(problem) => {
+                first.get_or_insert((index + 1, problem));
+            }
         }
-        let record = S3Record::deserialize(record).map_err(|error| problem(error.to_string()))?;
-        debug_assert!(is_creation(&record.event_name));
-        let S3Object {
-            key,
-            size,
-            e_tag,
-            version_id,
-            sequencer,
-        } = record.s3.object;
-        let key = form_decode(&key).ok_or_else(|| problem("the key is not UTF-8".into()))?;
-        let object = Object {
-            bucket: record.s3.bucket.name,
-            key,
-            size,
-            etag: e_tag,
-            version: version_id,
-            sequencer,
-        };
-        arrivals.extend(object.arrival(record.event_time).map_err(problem)?);
     }
-    Ok(Notice::Arrivals(arrivals))
+    match first {
+        None => Ok(Notice::Arrivals(arrivals)),
+        Some((record, problem)) => Err(Unreadable::Record {
+            record,
+            problem,
+            others: arrivals,
+        }),
+    }
+}
+
+/// The arrival that a record tells of, if it tells of one.
+fn read_record(record: &Value) -> Result<Option<Arrival>, String> {
+    // The name first: a deletion has no size, and other events have other shapes.
+    let name = record.get("eventName").and_then(Value::as_str);
+    if !is_creation(name.ok_or("it has no eventName")?) {
+        return Ok(None);
+    }
+    let record = S3Record::deserialize(record).map_err(|error| error.to_string())?;
+    debug_assert!(is_creation(&record.event_name));
+    let S3Object {
+        key,
+        size,
+        e_tag,
+        version_id,
+        sequencer,
+    } = record.s3.object;
+    let object = Object {
+        bucket: record.s3.bucket.name,
+        key: form_decode(&key).ok_or("the key is not UTF-8")?,
+        size,
+        etag: e_tag,
+        version: version_id,
+        sequencer,
+    };
+    object.arrival(record.event_time)
 }
 
 #[derive(Deserialize)]
@@ -202,7 +216,11 @@ struct DetailObject {
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html>; keys are raw.
 fn read_event_bridge(value: &Value) -> Result<Notice, Unreadable> {
-    let problem = |problem: String| Unreadable::Record { record: 1, problem };
+    let problem = |problem: String| Unreadable::Record {
+        record: 1,
+        problem,
+        others: Vec::new(),
+    };
     let event = EventBridgeEvent::deserialize(value).map_err(|error| problem(error.to_string()))?;
     if event.detail_type != "Object Created" {
         return Ok(Notice::Arrivals(Vec::new()));

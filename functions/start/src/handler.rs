@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::definition::Definitions;
-use crate::event::{self, Notice};
+use crate::event::{self, Arrival, Notice, Unreadable};
 
 /// The function.
 pub const FUNCTION: Function = Function {
@@ -81,30 +81,40 @@ impl Handler for Start {
 impl Start {
     async fn message(&self, message: SqsMessage) -> Result<(), FunctionError> {
         match event::read(&message.body) {
-            Ok(Notice::Arrivals(arrivals)) => {
-                for arrival in arrivals {
-                    let image = arrival.image;
-                    if self.is_own(&image.bucket, &image.key) {
-                        continue;
-                    }
-                    let name = key::execution_name(&image, arrival.notified);
-                    let input = ExecutionInput {
-                        image,
-                        redrive_of: None,
-                        only: None,
-                    };
-                    self.start(&name, input, arrival.notified, &message.message_id)
-                        .await?;
-                }
-                Ok(())
-            }
+            Ok(Notice::Arrivals(arrivals)) => self.arrivals(arrivals, &message.message_id).await,
             Ok(Notice::Redrive(redrive)) => {
                 let now = self.adapters.clock.now();
                 self.start(&redrive.execution, redrive.input, now, &message.message_id)
                     .await
             }
-            Err(why) => self.bury(message, why.to_string()).await,
+            Err(why) => {
+                let text = why.to_string();
+                if let Unreadable::Record { others, .. } = why {
+                    self.arrivals(others, &message.message_id).await?;
+                }
+                self.bury(message, text).await
+            }
         }
+    }
+
+    async fn arrivals(
+        &self,
+        arrivals: Vec<Arrival>,
+        message_id: &str,
+    ) -> Result<(), FunctionError> {
+        for Arrival { image, notified } in arrivals {
+            if self.is_own(&image.bucket, &image.key) {
+                continue;
+            }
+            let name = key::execution_name(&image, notified);
+            let input = ExecutionInput {
+                image,
+                redrive_of: None,
+                only: None,
+            };
+            self.start(&name, input, notified, message_id).await?;
+        }
+        Ok(())
     }
 
     /// Whether the product wrote the object itself (invariant 3).
@@ -401,6 +411,26 @@ mod tests {
         bench.queue.set_down(true);
         let answer = call(&bench, &adapters, &[raw]).await;
         assert_eq!(answer["batchItemFailures"][0]["itemIdentifier"], "m-1");
+    }
+
+    #[tokio::test]
+    async fn a_record_that_cannot_be_read_keeps_no_other_from_starting() {
+        // Invariant 2: the message itself is in the dead-letter queue, too.
+        let (bench, step_functions, adapters) = setting();
+        let mut body: Value = serde_json::from_str(&notification("a.jpg")).unwrap();
+        let good = body["Records"][0].clone();
+        let mut last = good.clone();
+        last["s3"]["object"]["key"] = "b.jpg".into();
+        body["Records"] = json!([good, { "eventName": "ObjectCreated:Put" }, last]);
+        for _ in 0..2 {
+            let answer = call(&bench, &adapters, &[body.to_string()]).await;
+            assert_eq!(answer, nothing_failed());
+        }
+        assert_eq!(step_functions.executions().len(), 2);
+        let letters = bench.queue.bodies("dead-letters");
+        let letter = DeadLetter::read(&letters[0], "m-1", bench.clock.time());
+        assert!(letter.error.cause.starts_with("record 2: "), "{letter:?}");
+        assert_eq!(letter.raw, Some(body.to_string()));
     }
 
     #[tokio::test]

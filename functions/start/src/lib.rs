@@ -7,8 +7,8 @@
 //!
 //! Invariants, cited by the tests:
 //! 1. One version of an image has one execution, however often and through whatever it is notified.
-//! 2. A message is done only when every image in it has an execution, or when the message itself is
-//!    in the dead-letter queue; all else makes it come again.
+//! 2. A message is done only when every image that it names has an execution, and what cannot be read
+//!    of it is in the dead-letter queue as a whole; all else makes it come again.
 //! 3. What the product wrote itself starts nothing.
 //! 4. No message panics, whatever its bytes.
 //! 5. What the header says of the workflow is what the execution was started of.

@@ -8,6 +8,7 @@ use safelight_kit::failures::{self, OpenFailure, OpenFailures, Window};
 use safelight_kit::letters;
 use safelight_kit::sqs::each_message;
 use safelight_kit::{Adapters, Function, FunctionError, Handler, Invocation, Place};
+use safelight_ports::queue::MAX_BATCH;
 use safelight_schema::error_name;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -102,7 +103,7 @@ impl Handler for Alert {
             let posted = self.notice(&notice, invocation).await?;
             return Ok(json!({ "posted": posted }));
         }
-        each_message(&event, FUNCTION.name, |message| async move {
+        each_message(&event, FUNCTION.name, MAX_BATCH, |message| async move {
             let notice = alarm::read(&message.body)?;
             self.notice(&notice, invocation).await.map(drop)
         })

@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 use std::future::Future;
 
-use futures::future::join_all;
+use futures::StreamExt as _;
+use futures::stream;
 use safelight_schema::error_name;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -44,10 +45,11 @@ pub struct BatchItemFailure {
     pub item_identifier: String,
 }
 
-/// Reads a batch and handles its messages side by side; those that fail are to come again.
+/// Reads a batch and handles its messages, so many side by side; those that fail are to come again.
 pub async fn each_message<F, R>(
     event: &Value,
     function: &str,
+    side_by_side: usize,
     handle: F,
 ) -> Result<Value, FunctionError>
 where
@@ -60,14 +62,14 @@ where
             format!("the event of '{function}' is not a batch of SQS messages: {error}"),
         )
     })?;
-    let outcomes = join_all(batch.records.into_iter().map(|message| {
+    let outcomes = stream::iter(batch.records).map(|message| {
         let id = message.message_id.clone();
         let outcome = handle(message);
         async move { (id, outcome.await) }
-    }))
-    .await;
+    });
+    let mut outcomes = std::pin::pin!(outcomes.buffered(side_by_side));
     let mut response = BatchResponse::default();
-    for (id, outcome) in outcomes {
+    while let Some((id, outcome)) = outcomes.next().await {
         if let Err(error) = outcome {
             tracing::warn!(
                 function.name = function,
@@ -104,6 +106,8 @@ pub fn unwrap_sns(body: &str) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
     use super::*;
     use serde_json::json;
 
@@ -113,7 +117,7 @@ mod tests {
             { "messageId": "1", "body": "good", "awsRegion": "eu-west-1" },
             { "messageId": "2", "body": "bad" },
         ] });
-        let answer = each_message(&event, "test", |message| async move {
+        let answer = each_message(&event, "test", 10, |message| async move {
             if message.body == "bad" {
                 return Err(FunctionError::new(&error_name::QUEUE_UNAVAILABLE, "down"));
             }
@@ -128,8 +132,24 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn so_many_are_handled_side_by_side_and_no_more() {
+        let messages = (0..10).map(|id| json!({ "messageId": id.to_string(), "body": "" }));
+        let event = json!({ "Records": messages.collect::<Vec<_>>() });
+        let (running, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        each_message(&event, "test", 2, |_| async {
+            most.fetch_max(running.fetch_add(1, Relaxed) + 1, Relaxed);
+            tokio::task::yield_now().await;
+            running.fetch_sub(1, Relaxed);
+            Ok(())
+        })
+        .await
+        .unwrap();
+        assert_eq!(most.into_inner(), 2);
+    }
+
+    #[tokio::test]
     async fn what_is_no_batch_is_an_error() {
-        let error = each_message(&json!({}), "test", |_| async { Ok(()) })
+        let error = each_message(&json!({}), "test", 10, |_| async { Ok(()) })
             .await
             .unwrap_err();
         assert_eq!(error.name(), "Input.Invalid");

@@ -20,6 +20,10 @@ pub const FUNCTION: Function = Function {
 /// Folder of the archived histories in the results bucket.
 pub const ARCHIVE: &str = "archive";
 
+/// Messages of a batch that are handled side by side: GetExecutionHistory is throttled at some 20 a second
+/// for the whole account.
+const SIDE_BY_SIDE: usize = 2;
+
 /// The settings of `record`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -82,7 +86,10 @@ impl Handler for Closer {
         if event.get("sweep").is_some() {
             return Ok(json!(self.sweep(invocation).await?));
         }
-        each_message(&event, FUNCTION.name, |message| self.message(message)).await
+        each_message(&event, FUNCTION.name, SIDE_BY_SIDE, |message| {
+            self.message(message)
+        })
+        .await
     }
 }
 

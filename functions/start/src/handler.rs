@@ -5,6 +5,7 @@ use chrono::{DateTime, Duration, Utc};
 use safelight_kit::letters;
 use safelight_kit::sqs::{SqsMessage, each_message};
 use safelight_kit::{Adapters, Function, FunctionError, Handler, Invocation, Place};
+use safelight_ports::queue::MAX_BATCH;
 use safelight_ports::{Claim, QueueError};
 use safelight_schema::{
     DeadLetter, Draft, EventData, ExecutionInput, Header, Lane, error_name, key,
@@ -74,7 +75,10 @@ fn build(adapters: Adapters) -> Result<Box<dyn Handler>, FunctionError> {
 #[async_trait]
 impl Handler for Start {
     async fn handle(&self, event: Value, _: &Invocation) -> Result<Value, FunctionError> {
-        each_message(&event, FUNCTION.name, |message| self.message(message)).await
+        each_message(&event, FUNCTION.name, MAX_BATCH, |message| {
+            self.message(message)
+        })
+        .await
     }
 }
 

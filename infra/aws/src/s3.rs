@@ -9,6 +9,7 @@ use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::presigning::PresigningConfig;
 use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::EncodingType;
 use chrono::{DateTime, Duration, Utc};
 use safelight_ports::{
     Leave, ObjectHead, ObjectMeta, Objects, ObjectsError, Presign, WriteCondition, Written,
@@ -71,12 +72,17 @@ impl S3Objects {
             .bucket(bucket)
             .prefix(prefix)
             .set_start_after(after.map(str::to_owned))
+            // XML has not every character that a key may have.
+            .encoding_type(EncodingType::Url)
             .send()
             .await
             .map_err(|error| failed("ListObjectsV2", bucket, prefix, &error))?;
         let listed = page.contents().iter().filter_map(|object| {
             Some(Listed {
-                key: object.key()?.to_owned(),
+                key: match page.encoding_type() {
+                    Some(EncodingType::Url) => decoded(object.key()?),
+                    _ => object.key()?.to_owned(),
+                },
                 bytes: object.size().and_then(|size| size.try_into().ok())?,
                 etag: unquoted(object.e_tag()),
                 modified: object
@@ -289,6 +295,13 @@ impl Presign for S3Objects {
     }
 }
 
+/// A key as lists have it: as in a form, a space is `+`.
+fn decoded(key: &str) -> String {
+    let key = key.replace('+', " ");
+    let key = percent_encoding::percent_decode_str(&key);
+    key.decode_utf8_lossy().into_owned()
+}
+
 /// Entity tags are quoted in HTTP, and are not in S3's notifications.
 fn quoted(etag: &str) -> String {
     format!("\"{}\"", etag.trim_matches('"'))
@@ -439,6 +452,11 @@ mod tests {
         assert_eq!(headers["plain"], "0055AED6DCD90281E5");
         assert!(headers.values().all(|header| header.is_ascii()));
         assert_eq!(user_metadata(Some(&headers)), user);
+    }
+
+    #[test]
+    fn keys_of_lists_are_decoded() {
+        assert_eq!(decoded("a+b%2Bc%25/%EC%97%AC%07.jpg"), "a b+c%/여\u{7}.jpg");
     }
 
     #[test]

@@ -36,6 +36,7 @@ fn main() -> ExitCode {
             },
         ),
         test("objects_in_s3", |emulator| block_on(objects(emulator))),
+        test("every_key_is_listed", |emulator| block_on(listed(emulator))),
         test("a_presigned_put_takes_what_it_was_asked_for", |emulator| {
             block_on(presigned(emulator));
         }),
@@ -89,6 +90,25 @@ async fn objects(emulator: &Emulator) {
         bucket: images.clone(),
     })
     .await;
+}
+
+async fn listed(emulator: &Emulator) {
+    let sdk = sdk(emulator);
+    let images = unique("listed");
+    bucket(&sdk, &images).await;
+    let objects = S3Objects::new(sdk.s3(), "results");
+    let (meta, always) = (ObjectMeta::default(), WriteCondition::Always);
+    let keys = ["p/a b+c%20.jpg", "p/bell\u{7}.jpg", "p/여름 &<.jpg"];
+    for key in keys {
+        let put = objects.write(&images, key, b"x", &meta, &always);
+        put.await.unwrap();
+    }
+    let list = async |after| {
+        let page = objects.list(&images, "p/", after).await.unwrap();
+        page.into_iter().map(|it| it.key).collect::<Vec<_>>()
+    };
+    assert_eq!(list(None).await, keys);
+    assert_eq!(list(Some(keys[1])).await, keys[2..]);
 }
 
 async fn ranges_of_versions(emulator: &Emulator) {

@@ -85,6 +85,14 @@ pub struct Seal {
     pub lanes: BTreeMap<Lane, Tip>,
     /// SHA-256 of the header's immutable fields.
     pub header: String,
+    /// When the first of the sealed events may be gone, where their retention is limited.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "crate::time::millis_option"
+    )]
+    #[schemars(with = "Option<String>")]
+    pub until: Option<DateTime<Utc>>,
     /// Hash of the seal before it; 64 zeros for the first.
     pub prev: String,
     /// Its own hash, made as an event's is.
@@ -129,11 +137,20 @@ impl Seal {
             time: time.trunc_subsecs(3),
             lanes,
             header: header.digest(),
+            until: None,
             prev: previous.map_or_else(|| GENESIS.into(), |seal| seal.hash.clone()),
             hash: String::new(),
         };
         seal.hash = seal.expected_hash();
         seal
+    }
+
+    /// The same for events that may be gone from then on.
+    #[must_use]
+    pub fn with_until(mut self, until: Option<DateTime<Utc>>) -> Self {
+        self.until = until.map(|until| until.trunc_subsecs(3));
+        self.hash = self.expected_hash();
+        self
     }
 
     /// The hash that it must carry.

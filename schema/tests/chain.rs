@@ -532,6 +532,21 @@ fn times_are_kept_to_the_millisecond() {
 }
 
 #[test]
+fn a_seal_binds_until_when_events_are_kept() {
+    let (events, _) = execution();
+    let forever = Seal::new(&header(), None, &events, time());
+    let json = serde_json::to_value(&forever).unwrap();
+    assert!(json.get("until").is_none(), "as seals were before");
+    let until = time() + chrono::Duration::nanoseconds(456_789);
+    let mut seal = forever.clone().with_until(Some(until));
+    assert_ne!(seal.hash, forever.hash);
+    let read: Seal = serde_json::from_str(&serde_json::to_string(&seal).unwrap()).unwrap();
+    assert_eq!(read.expected_hash(), seal.hash);
+    seal.until = Some(time() + chrono::Duration::days(1));
+    assert_ne!(seal.expected_hash(), seal.hash);
+}
+
+#[test]
 fn a_seal_of_any_epoch_can_be_followed() {
     // A stored seal may say anything; what follows it is wrong then, but is no panic.
     let (events, _) = execution();

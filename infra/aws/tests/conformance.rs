@@ -1,19 +1,23 @@
 //! The ports' conformance suites on the adapters of AWS, against the emulator.
 #![allow(clippy::unwrap_used)]
 
+use std::collections::{BTreeMap, HashMap};
+use std::num::NonZeroU16;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sqs::types::QueueAttributeName;
+use chrono::TimeDelta;
 use safelight_aws::{CachedSecret, DynamoRecord, S3Objects, Sdk, SqsQueues};
 use safelight_emulator::{Emulator, Test, run};
 use safelight_ports::conformance::{self, ObjectsUnderTest, QueueUnderTest};
 use safelight_ports::{
     ObjectMeta, Objects, Presign, Queue, QueueError, Record, Secret, WriteCondition,
 };
-use safelight_schema::ImageRef;
+use safelight_schema::{Draft, EventData, ExecutionInput, Header, ImageRef, Lane, chain};
 
 mod support;
 
@@ -24,6 +28,9 @@ fn main() -> ExitCode {
     run([
         test("record_in_dynamodb", |emulator| {
             block_on(record(emulator));
+        }),
+        test("only_what_the_seal_lets_expire_is_not_missed", |emulator| {
+            block_on(expiry(emulator));
         }),
         test("queue_in_sqs", |emulator| block_on(queues(emulator))),
         test("a_queue_is_looked_at_and_let_go_of", |emulator| {
@@ -77,6 +84,99 @@ async fn record(emulator: &Emulator) {
         Arc::new(record) as Arc<dyn Record>
     })
     .await;
+}
+
+async fn expiry(emulator: &Emulator) {
+    let sdk = sdk(emulator);
+    let (table, results) = (table(&sdk, &unique("record")).await, unique("payloads"));
+    bucket(&sdk, &results).await;
+    let objects = Arc::new(S3Objects::new(sdk.s3(), &results));
+    let record = DynamoRecord::new(sdk.dynamodb(), &table, objects);
+    let record = record.with_retention_days(NonZeroU16::new(10));
+    let now = chrono::Utc::now();
+    // An event on each of two days, and the seal.
+    let sealed = async |name: &str, days: i64| {
+        let header = header(name, now);
+        record.claim(&header, TimeDelta::minutes(1)).await.unwrap();
+        for (attempt, day) in (0..).zip([days, days - 1]) {
+            let draft = draft(&header, attempt, now - TimeDelta::days(day));
+            record.append(&[draft], &[]).await.unwrap();
+        }
+        record.put_seal(name, now).await.unwrap();
+    };
+    let item = |name: &str, sk: &str| {
+        let text = |text: &str| AttributeValue::S(text.to_owned());
+        HashMap::from([
+            ("pk".to_owned(), text(&format!("X#{name}"))),
+            ("sk".to_owned(), text(sk)),
+        ])
+    };
+    let delete = async |name: &str, sk: &str| {
+        let delete = sdk.dynamodb().delete_item().table_name(&table);
+        let delete = delete.set_key(Some(item(name, sk)));
+        delete.send().await.unwrap();
+    };
+    let damage = async |name: &str| chain::verify(&record.evidence(name).await.unwrap());
+    // The first event may be gone from its own tenth day on, whenever the seal was set.
+    for (name, days, found) in [("kept", 9, 1), ("gone", 10, 0)] {
+        sealed(name, days).await;
+        assert_eq!(damage(name).await, []);
+        delete(name, "E#trunk#0000000001").await;
+        assert_eq!(damage(name).await.len(), found, "{name}");
+    }
+    // What says that they may be gone is sealed itself.
+    sealed("forged", 1).await;
+    let get = sdk.dynamodb().get_item().table_name(&table);
+    let get = get.set_key(Some(item("forged", "Z#0000")));
+    let mut seal = get.send().await.unwrap().item.unwrap();
+    let body = seal["body"].as_s().unwrap().clone();
+    let until = chrono::Utc::now() + TimeDelta::days(9);
+    let year = until.format("%Y").to_string();
+    let forged = body.replace(&format!("\"until\":\"{year}"), "\"until\":\"2001");
+    assert_ne!(forged, body);
+    seal.insert("body".into(), AttributeValue::S(forged));
+    let put = sdk.dynamodb().put_item().table_name(&table);
+    put.set_item(Some(seal)).send().await.unwrap();
+    delete("forged", "E#trunk#0000000001").await;
+    assert!(damage("forged").await.iter().any(|it| it.item == "Z#0000"));
+}
+
+fn header(execution: &str, claimed: chrono::DateTime<chrono::Utc>) -> Header {
+    Header {
+        execution: execution.into(),
+        input: ExecutionInput {
+            image: ImageRef {
+                bucket: "photos".into(),
+                key: "a.jpg".into(),
+                version: None,
+                etag: None,
+                sequencer: None,
+                bytes: None,
+            },
+            redrive_of: None,
+            only: None,
+        },
+        workflow_hash: String::new(),
+        branches: BTreeMap::new(),
+        notified: claimed,
+        claimed_by: "m-1".into(),
+        claimed,
+        started: true,
+    }
+}
+
+fn draft(header: &Header, attempt: u32, time: chrono::DateTime<chrono::Utc>) -> Draft {
+    Draft {
+        execution: header.execution.clone(),
+        lane: Lane::Trunk,
+        state: None,
+        epoch: 0,
+        attempt,
+        source: "/safelight/test".into(),
+        subject: header.input.image.subject(),
+        time,
+        data: EventData::StateSucceeded { duration_ms: 0 },
+    }
 }
 
 async fn objects(emulator: &Emulator) {

@@ -21,9 +21,6 @@ pub(crate) const OBJECT: &str = "object";
 /// The TTL attribute: seconds since 1970.
 pub(crate) const EXPIRES: &str = "expires";
 
-/// Of a seal: when what it seals expires, seconds since 1970.
-pub(crate) const UNTIL: &str = "until";
-
 /// Longest text that stays text, bytes. With keys and names such an item is below 1 KB.
 const MAX_TEXT: usize = 760;
 
@@ -120,14 +117,6 @@ pub(crate) fn string<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
     match item.get(name) {
         Some(AttributeValue::S(text)) => Some(text),
         _ => None,
-    }
-}
-
-/// Whether what a seal binds may be gone by now.
-pub(crate) fn expired(item: &Item, now: i64) -> bool {
-    match item.get(UNTIL) {
-        Some(AttributeValue::N(until)) => until.parse::<i64>().is_ok_and(|until| until <= now),
-        _ => false,
     }
 }
 

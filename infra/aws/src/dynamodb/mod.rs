@@ -161,13 +161,15 @@ impl DynamoRecord {
             let (seq, hash) = (event.seq, event.hash.clone());
             lanes.insert(event.lane.clone(), Tip { seq, hash });
         }
+        let first = read.events.iter().map(|event| event.time).min();
+        let until = first.and_then(|first| Some(first + self.table.retention?));
         let previous = read.seals.last();
         if let Some(seal) = previous
             && seal.lanes == lanes
         {
             return Ok(Some(seal.clone()));
         }
-        let seal = Seal::of_tips(header, previous, lanes, time);
+        let seal = Seal::of_tips(header, previous, lanes, time).with_until(until);
         let sk = key::seal(seal.epoch);
         let json = to_json(&sk, &seal)?;
         let put = self.table.put_new(pk, &sk, json, None).await?;

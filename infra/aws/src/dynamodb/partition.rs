@@ -94,7 +94,7 @@ pub(crate) async fn evidence(
         execution: execution.to_owned(),
         ..Evidence::default()
     };
-    let now = chrono::Utc::now().timestamp();
+    let now = chrono::Utc::now();
     for item in items {
         let sk = item::sort_key(item).to_owned();
         let kind = kind(&sk);
@@ -105,7 +105,6 @@ pub(crate) async fn evidence(
         if !matches!(kind, key::HEADER | "E" | "Z") {
             continue;
         }
-        evidence.expired |= item::expired(item, now);
         let json = match json(table, item).await {
             Ok(json) => json,
             Err(RecordError::Unreadable { problem, .. }) => {
@@ -116,7 +115,10 @@ pub(crate) async fn evidence(
         };
         let problem = match kind {
             key::HEADER => whole(&json).map(|header| evidence.header = Some(header)),
-            "Z" => whole(&json).map(|seal| evidence.seals.push((sk.clone(), seal))),
+            "Z" => whole(&json).map(|seal: Seal| {
+                evidence.expired |= seal.until.is_some_and(|until| until <= now);
+                evidence.seals.push((sk.clone(), seal));
+            }),
             _ => whole(&json).and_then(|events: Vec<Event>| placed(&sk, events, &mut evidence)),
         };
         if let Err(problem) = problem {

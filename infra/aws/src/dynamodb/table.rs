@@ -244,13 +244,9 @@ impl Table {
         let mut item = keys(pk, sk);
         item.extend([body.attribute()]);
         item.extend(pointer.into_iter().flat_map(index_keys));
-        match sk.split('#').next() {
-            // The tombstone: what was there, and until when.
-            Some(key::HEADER) => {}
-            Some("Z") => {
-                item.extend(self.expiry().map(|(_, at)| (item::UNTIL.to_owned(), at)));
-            }
-            _ => item.extend(self.expiry()),
+        // Header and seals are the tombstone: what was there, and until when.
+        if !matches!(sk.split('#').next(), Some(key::HEADER | "Z")) {
+            item.extend(self.expiry());
         }
         Ok(item)
     }

@@ -124,6 +124,17 @@ async fn expiry(emulator: &Emulator) {
         delete(name, "E#trunk#0000000001").await;
         assert_eq!(damage(name).await.len(), found, "{name}");
     }
+    // What is over is gone, be it deleted or not, and so may be what it points at. But not sooner.
+    for (name, days, found) in [("kept-too", 9, 1), ("over", 10, 0)] {
+        sealed(name, days).await;
+        let mut expired = item(name, "E#trunk#0000000001");
+        let hash = AttributeValue::S(chain::sha256_hex(b"an object that is not there"));
+        expired.insert("object".into(), hash);
+        expired.insert("expires".into(), AttributeValue::N("1".into()));
+        let put = sdk.dynamodb().put_item().table_name(&table);
+        put.set_item(Some(expired)).send().await.unwrap();
+        assert_eq!(damage(name).await.len(), found, "{name}");
+    }
     // What says that they may be gone is sealed itself.
     sealed("forged", 1).await;
     let get = sdk.dynamodb().get_item().table_name(&table);

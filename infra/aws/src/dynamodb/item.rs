@@ -120,6 +120,15 @@ pub(crate) fn string<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
     }
 }
 
+/// Whether its time is over: DynamoDB deletes it some day.
+/// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ttl-expired-items.html>
+pub(crate) fn expired(item: &Item, now: i64) -> bool {
+    match item.get(EXPIRES) {
+        Some(AttributeValue::N(at)) => at.parse::<i64>().is_ok_and(|at| at <= now),
+        _ => false,
+    }
+}
+
 /// Its size as it is billed: names and values.
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html>
 pub(crate) fn size(item: &Item) -> usize {

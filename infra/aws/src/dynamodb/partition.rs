@@ -105,6 +105,10 @@ pub(crate) async fn evidence(
         if !matches!(kind, key::HEADER | "E" | "Z") {
             continue;
         }
+        // It is as good as gone, and what it points at may be; whether that may be the seal says.
+        if item::expired(item, now.timestamp()) {
+            continue;
+        }
         let json = match json(table, item).await {
             Ok(json) => json,
             Err(RecordError::Unreadable { problem, .. }) => {

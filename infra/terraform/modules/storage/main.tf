@@ -5,7 +5,7 @@ locals {
     images  = coalesce(var.images_bucket, "${var.name}-images-${var.account_id}")
     results = coalesce(var.results_bucket, "${var.name}-results-${var.account_id}")
   }
-  # What only the record points at expires a day after it.
+  # What only the record points at expires after it: DynamoDB deletes what is over when it comes to it.
   expiring = var.retention_days == null ? {} : { payloads = "payloads/", archive = "archive/" }
 }
 
@@ -104,7 +104,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
       }
 
       expiration {
-        days = var.retention_days + 1
+        days = var.retention_days + 30
       }
     }
   }

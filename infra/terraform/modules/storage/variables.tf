@@ -32,7 +32,7 @@ variable "noncurrent_days" {
 }
 
 variable "retention_days" {
-  description = "Days that the record keeps events; for ever where absent. Their payloads and archives go a day later."
+  description = "Days that the record keeps events; for ever where absent. Their payloads and archives go 30 days later."
   type        = number
   default     = null
 

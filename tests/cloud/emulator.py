@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import shutil
 import socket
 import subprocess
@@ -23,6 +24,10 @@ provider "aws" {
   skip_credentials_validation = true
 }
 """
+
+
+# A permission that is there already: its function and its statement.
+LOST = re.compile(r"Lambda Permission \(([\w-]+)/([\w-]+)\):.*ResourceConflictException")
 
 
 def free_port():
@@ -98,6 +103,7 @@ class Applied:
         self.variables = {**VARIABLES, "packages": str(packages), **variables}
         self.environment = places.terraform_environment(
             places.WORK / name / "terraform", AWS_ENDPOINT_URL=emulator.endpoint, **emulator.credentials)
+        self.plan_file = str(self.folder / "plan")
         places.initialise(self.folder, self.environment)
         self.apply()
 
@@ -105,11 +111,28 @@ class Applied:
         """Brings the emulator to what the modules say, and keeps what was planned."""
         self.variables.update(variables)
         (self.folder / "emulator.auto.tfvars.json").write_text(json.dumps(self.variables))
-        plan = str(self.folder / "plan")
-        self.terraform("plan", "-input=false", f"-out={plan}")
-        self.planned = {each["address"]: each.get("values", {}) for each in _resources(
-            json.loads(self.terraform("show", "-json", plan))["planned_values"]["root_module"])}
-        self.terraform("apply", "-input=false", "-compact-warnings", plan)
+        self.planned = self.plan()
+        try:
+            self.terraform("apply", "-input=false", "-compact-warnings", self.plan_file)
+        except AssertionError as error:
+            # A permission was made and the emulator's answer lost: the provider asked again, and takes what it made
+            # for somebody else's. So that is taken back, and the rest applied.
+            lost = LOST.search(str(error))
+            if not lost:
+                raise
+            print(f"        the answer was lost to AddPermission of {lost[1]}, {lost[2]}")
+            places.import_boto3().client(
+                "lambda", endpoint_url=self.emulator.endpoint, region_name="us-east-1",
+                aws_access_key_id="test", aws_secret_access_key="test",
+            ).remove_permission(FunctionName=lost[1], StatementId=lost[2])
+            self.plan()
+            self.terraform("apply", "-input=false", "-compact-warnings", self.plan_file)
+
+    def plan(self):
+        """Plans what is to be applied; the values of every resource, as far as they can be known before."""
+        self.terraform("plan", "-input=false", f"-out={self.plan_file}")
+        return {each["address"]: each.get("values", {}) for each in _resources(
+            json.loads(self.terraform("show", "-json", self.plan_file))["planned_values"]["root_module"])}
 
     def terraform(self, command, *arguments):
         """Runs terraform here; what it wrote."""

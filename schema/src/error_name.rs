@@ -77,7 +77,7 @@ error_names! {
     IMAGE_HEADER_TOO_FAR = "Image.HeaderTooFar", Never, "The size could not be found within 32 reads and 1 MiB.", "Strip the metadata in front of the image data and upload it again.";
     IMAGE_TOO_LARGE = "Image.TooLarge", Never, "The object has more bytes, or a longer side, than the policy allows.", "Upload a smaller file, or raise [validate] in safelight.toml.";
     IMAGE_TOO_SMALL = "Image.TooSmall", Never, "A side is shorter than the policy allows.", "Upload a larger image, or lower [validate] min_side in safelight.toml.";
-    IMAGE_TOO_MANY_MEGAPIXELS = "Image.TooManyMegapixels", Never, "Width times height is more than the policy allows.", "Upload a smaller image, or raise [validate] max_megapixels in safelight.toml.";
+    IMAGE_TOO_MANY_MEGAPIXELS = "Image.TooManyMegapixels", Never, "Width times height is more than the policy allows, or than a branch can write in its time.", "Upload a smaller image, raise [validate] max_megapixels in safelight.toml, or set another output format than AVIF.";
     IMAGE_TOO_MANY_FRAMES = "Image.TooManyFrames", Never, "The image has more frames or pages than the policy allows.", "Split it, or raise [validate] max_frames in safelight.toml.";
     IMAGE_FORMAT_NOT_ALLOWED = "Image.FormatNotAllowed", Never, "The format is recognised, but the policy does not allow it.", "Convert the file, or add the format to [validate] formats in safelight.toml.";
     IMAGE_EXTENSION_MISMATCH = "Image.ExtensionMismatch", Never, "The extension promises another format than the content has, and the policy makes that an error.", "Rename the file, or set [validate] lying_extension = \"warn\" in safelight.toml.";

@@ -125,6 +125,16 @@ mod tests {
         assert!(text.contains("feature 'rekognition'"), "{text}");
     }
 
+    #[cfg(not(feature = "avif-output"))]
+    #[test]
+    fn a_format_that_this_build_does_not_write_is_a_mistake() {
+        for (branch, key) in [("compress", "lossy_format"), ("thumbnail", "format")] {
+            let text = refused(&json!({ branch: { key: "avif" } }));
+            assert!(text.contains(&format!("branches.{branch}.{key}")), "{text}");
+            assert!(text.contains("feature 'avif-output'"), "{text}");
+        }
+    }
+
     #[test]
     fn what_the_readmes_list_is_accepted() {
         let branches = json!({

@@ -82,6 +82,13 @@ fn one(work: &str, path: &Path) -> anyhow::Result<Vec<Output>> {
         "quality80" | "png" => {
             compress::run(&read()?, format, &compress::Settings::default(), &limits)?.outputs
         }
+        "avif" => {
+            let settings = compress::Settings {
+                lossy_format: compress::LossyFormat::Avif,
+                ..compress::Settings::default()
+            };
+            compress::run(&read()?, format, &settings, &limits)?.outputs
+        }
         "properties" => label::run(&read()?, format, &label::Settings::default(), &limits)?.outputs,
         other => bail!("there is no work '{other}'"),
     })

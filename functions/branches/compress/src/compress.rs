@@ -1,10 +1,12 @@
 //! The pure transform.
 
-use safelight_pixels::encode::{self, AnimationEncoder, Chroma, JpegOptions, WebpCoding};
+use safelight_pixels::encode::{
+    self, AnimationEncoder, AvifEffort, Chroma, JpegOptions, WebpCoding,
+};
 use safelight_pixels::jpeg::{Jpeg, Kernel, Wanted};
 use safelight_pixels::lossless::{self, Recompressed};
 use safelight_pixels::{
-    Format, Limits, MetadataPolicy, Output, PixelError, decode, for_each_frame,
+    Decoded, Format, Limits, MetadataPolicy, Output, PixelError, colour, decode, for_each_frame,
 };
 use safelight_schema::error_name;
 use serde::{Deserialize, Serialize};
@@ -21,7 +23,11 @@ pub struct Settings {
     pub jpeg_progressive: bool,
     /// Quality of lossy WebP, 1 to 100.
     pub webp_quality: u8,
-    /// Whether EXIF is kept; colour profiles always are.
+    /// What pictures that are coded with loss become.
+    pub lossy_format: LossyFormat,
+    /// Quality of AVIF, 1 to 100; at 85 a photograph looks as it does as a JPEG of quality 80.
+    pub avif_quality: u8,
+    /// Whether EXIF is kept; colour profiles always are, but in AVIF.
     pub metadata: MetadataPolicy,
 }
 
@@ -33,9 +39,22 @@ impl Default for Settings {
             jpeg_chroma: JpegChroma::Auto,
             jpeg_progressive: false,
             webp_quality: 80,
+            lossy_format: LossyFormat::Same,
+            avif_quality: 85,
             metadata: MetadataPolicy::Strip,
         }
     }
+}
+
+/// What still pictures that are coded with loss become.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LossyFormat {
+    /// What they are: JPEG or WebP.
+    #[default]
+    Same,
+    /// AVIF, in sRGB: a feature of the build.
+    Avif,
 }
 
 /// Resolution of colour in JPEG. Never more than the image has.
@@ -108,9 +127,13 @@ pub struct Details {
     /// Quality of a lossy output.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quality: Option<u8>,
-    /// Chroma subsampling of a JPEG output: `4:2:0`, `4:2:2` or `4:4:4`.
+    /// Chroma subsampling of a JPEG output, `4:2:0`, `4:2:2` or `4:4:4`; AVIF's is always `4:4:4`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chroma: Option<String>,
+    /// What happened to the colours of an AVIF output, such as `converted-to-srgb`; in every other format
+    /// they stay what they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub colour: Option<String>,
 }
 
 /// Files and numbers.
@@ -122,12 +145,20 @@ pub struct Outcome {
     pub details: Details,
 }
 
+/// What an AVIF may take, seconds of a core: `timeout_seconds` of branch.json, less the decoding.
+pub const AVIF_SECONDS: u64 = 100;
+
+/// What the details say where the colours of a profile became those of sRGB.
+const CONVERTED: &str = "converted-to-srgb";
+
 /// A candidate for the output, or why there is none.
 enum Candidate {
     Lossy {
         bytes: Vec<u8>,
+        format: Format,
         quality: u8,
         chroma: Option<Chroma>,
+        colour: Option<&'static str>,
     },
     Lossless {
         bytes: Vec<u8>,
@@ -138,9 +169,9 @@ enum Candidate {
 
 /// Compresses an image.
 ///
-/// JPEG becomes JPEG and lossy WebP lossy WebP, at the set quality; PNG, GIF, TIFF and lossless
-/// WebP become smaller without loss in their own format; BMP becomes PNG. An icon is kept as it
-/// is, and so are the formats that are read and not written: JPEG XL, JPEG 2000, SVG, AVIF, HEIC.
+/// JPEG becomes JPEG and lossy WebP lossy WebP, or both become AVIF (an animation does not), at the
+/// set quality; PNG, GIF, TIFF and lossless WebP become smaller without loss in their own format;
+/// BMP becomes PNG. An icon is kept as it is, and so are JPEG XL, JPEG 2000, SVG, AVIF and HEIC.
 pub fn run(
     bytes: &[u8],
     format: Format,
@@ -158,12 +189,20 @@ impl Settings {
         for (name, quality) in [
             ("jpeg_quality", self.jpeg_quality),
             ("webp_quality", self.webp_quality),
+            ("avif_quality", self.avif_quality),
         ] {
             if !(1..=100).contains(&quality) {
                 return Err(BranchError::Settings(format!(
                     "{name} is {quality}: it has to be 1 to 100"
                 )));
             }
+        }
+        if self.lossy_format == LossyFormat::Avif && !encode::WRITES_AVIF {
+            return Err(BranchError::Settings(
+                "lossy_format is 'avif', which this build does not write: build with the feature \
+                 'avif-output', or set another"
+                    .to_owned(),
+            ));
         }
         Ok(())
     }
@@ -203,12 +242,17 @@ fn candidate(
 }
 
 fn jpeg(bytes: &[u8], settings: Settings, limits: &Limits) -> Result<Candidate, PixelError> {
-    if !settings.jpeg_progressive
+    let as_avif = settings.lossy_format == LossyFormat::Avif;
+    if !as_avif
+        && !settings.jpeg_progressive
         && let Some(candidate) = jpeg_by_planes(bytes, settings, limits)?
     {
         return Ok(candidate);
     }
     let decoded = decode(bytes, Format::Jpeg, limits)?;
+    if as_avif {
+        return avif(decoded, settings);
+    }
     let metadata = decoded.metadata.under(settings.metadata);
     let options = JpegOptions {
         quality: settings.jpeg_quality,
@@ -217,8 +261,10 @@ fn jpeg(bytes: &[u8], settings: Settings, limits: &Limits) -> Result<Candidate, 
     };
     Ok(Candidate::Lossy {
         bytes: encode::jpeg(&decoded.pixels, &metadata, options)?,
+        format: Format::Jpeg,
         quality: settings.jpeg_quality,
         chroma: Some(options.chroma),
+        colour: None,
     })
 }
 
@@ -246,9 +292,33 @@ fn jpeg_by_planes(
     };
     Ok(Some(Candidate::Lossy {
         bytes: planes.jpeg(&metadata, settings.jpeg_quality)?,
+        format: Format::Jpeg,
         quality: settings.jpeg_quality,
         chroma: Some(chroma),
+        colour: None,
     }))
+}
+
+/// As AVIF, in sRGB: a profile does not travel along.
+fn avif(decoded: Decoded, settings: Settings) -> Result<Candidate, PixelError> {
+    let effort = AvifEffort::within(
+        AVIF_SECONDS,
+        [(decoded.pixels.width(), decoded.pixels.height())],
+    )?;
+    let mut metadata = decoded.metadata.under(settings.metadata);
+    let profile = metadata.icc.take();
+    let colour = match profile {
+        Some(_) => CONVERTED,
+        None => decoded.colour.name(),
+    };
+    let pixels = colour::to_srgb8(decoded.pixels, profile.as_deref(), Format::Avif)?;
+    Ok(Candidate::Lossy {
+        bytes: encode::avif(pixels, &metadata, settings.avif_quality, effort)?,
+        format: Format::Avif,
+        quality: settings.avif_quality,
+        chroma: Some(Chroma::Full),
+        colour: Some(colour),
+    })
 }
 
 fn webp(bytes: &[u8], settings: Settings, limits: &Limits) -> Result<Candidate, PixelError> {
@@ -258,6 +328,12 @@ fn webp(bytes: &[u8], settings: Settings, limits: &Limits) -> Result<Candidate, 
     } else {
         WebpCoding::Lossless
     };
+    if settings.lossy_format == LossyFormat::Avif
+        && decoded.source.lossy
+        && !decoded.source.animated
+    {
+        return avif(decoded, settings);
+    }
     let file = if decoded.source.animated {
         drop(decoded);
         webp_animation(bytes, coding, settings, limits)?
@@ -268,8 +344,10 @@ fn webp(bytes: &[u8], settings: Settings, limits: &Limits) -> Result<Candidate, 
     Ok(match coding {
         WebpCoding::Lossy(quality) => Candidate::Lossy {
             bytes: file,
+            format: Format::Webp,
             quality,
             chroma: None,
+            colour: None,
         },
         WebpCoding::Lossless => Candidate::Lossless {
             bytes: file,
@@ -315,8 +393,10 @@ fn smaller_of(original: &[u8], format: Format, candidate: Candidate) -> Outcome 
     let (bytes, details) = match candidate {
         Candidate::Lossy {
             bytes,
+            format,
             quality,
             chroma,
+            colour,
         } if bytes.len() < original.len() => {
             let details = Details {
                 format,
@@ -327,6 +407,7 @@ fn smaller_of(original: &[u8], format: Format, candidate: Candidate) -> Outcome 
                 coding: Some("lossy".to_owned()),
                 quality: Some(quality),
                 chroma: chroma.map(|chroma| chroma.name().to_owned()),
+                colour: colour.map(str::to_owned),
             };
             (bytes, details)
         }
@@ -340,6 +421,7 @@ fn smaller_of(original: &[u8], format: Format, candidate: Candidate) -> Outcome 
                 coding: Some("lossless".to_owned()),
                 quality: None,
                 chroma: None,
+                colour: None,
             };
             (bytes, details)
         }
@@ -360,6 +442,7 @@ fn smaller_of(original: &[u8], format: Format, candidate: Candidate) -> Outcome 
                 coding: None,
                 quality: None,
                 chroma: None,
+                colour: None,
             };
             (original.to_vec(), details)
         }

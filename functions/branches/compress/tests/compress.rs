@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use proptest::prelude::*;
-use safelight_branch_compress::{Outcome, Settings, run};
+use safelight_branch_compress::{LossyFormat, Outcome, Settings, compress, run};
 use safelight_pixels::encode::{self, AnimationEncoder, JpegOptions, WebpCoding};
 use safelight_pixels::{
     Channels, Format, Limits, Metadata, MetadataPolicy, Pixels, decode, for_each_frame,
@@ -217,4 +217,162 @@ proptest! {
         .unwrap();
         compressed(&file, format);
     }
+}
+
+fn as_avif(settings: Settings) -> Settings {
+    Settings {
+        lossy_format: LossyFormat::Avif,
+        ..settings
+    }
+}
+
+#[cfg(not(feature = "avif-output"))]
+#[test]
+fn avif_is_refused_in_a_build_that_does_not_write_it() {
+    let settings = as_avif(Settings::default());
+    let error = run(b"", Format::Jpeg, &settings, &Limits::default()).unwrap_err();
+    assert_eq!(error.name(), "Settings.Invalid");
+    assert!(error.to_string().contains("avif-output"), "{error}");
+}
+
+/// As it can be read back: only with a decoder, which is another feature (`avif` of safelight-pixels).
+#[cfg(feature = "avif-output")]
+fn read_back(outcome: &Outcome) -> Option<safelight_pixels::Decoded> {
+    let readable = safelight_pixels::FEATURES.contains(&"avif");
+    let file = &outcome.outputs[0].bytes;
+    readable.then(|| decode(file, Format::Avif, &Limits::default()).unwrap())
+}
+
+#[cfg(feature = "avif-output")]
+#[test]
+fn what_is_coded_with_loss_becomes_avif() {
+    let samples = (0..96 * 64u32)
+        .flat_map(|at| {
+            let (x, y) = (at % 96, at / 96);
+            let grain = at.wrapping_mul(2_654_435_761) >> 28;
+            [x * 2 + grain, y * 3 + grain, 90 + grain, 40 + x * 2].map(|sample| sample as u8)
+        })
+        .collect();
+    let picture = Pixels::from_eight(96, 64, Channels::Rgba, samples).unwrap();
+    let opaque = scene(96, 64, Channels::Rgb);
+    let jpeg = encode::jpeg(&opaque, &plain(), JpegOptions::of_quality(95)).unwrap();
+    let webp = encode::webp(&picture, &plain(), WebpCoding::Lossy(100)).unwrap();
+    let settings = as_avif(Settings::default());
+    for (file, format, channels) in [
+        (&jpeg, Format::Jpeg, Channels::Rgb),
+        (&webp, Format::Webp, Channels::Rgba),
+    ] {
+        let outcome = run(file, format, &settings, &Limits::default()).unwrap();
+        let (output, details) = (&outcome.outputs[0], &outcome.details);
+        assert_eq!(details.format, Format::Avif, "{format}");
+        assert_eq!(details.quality, Some(settings.avif_quality));
+        assert_eq!(details.chroma.as_deref(), Some("4:4:4"));
+        assert_eq!(details.colour.as_deref(), Some("srgb"));
+        assert_eq!(output.file_name, "compressed.avif");
+        assert_eq!(output.content_type, "image/avif");
+        assert_eq!(&output.bytes[4..12], b"ftypavif");
+        assert!(output.bytes.len() < file.len());
+        let alpha = output.bytes.windows(4).any(|name| name == b"auxC");
+        assert_eq!(alpha, channels.has_alpha(), "{format}");
+        if let Some(back) = read_back(&outcome) {
+            assert_eq!((back.pixels.width(), back.pixels.height()), (96, 64));
+            assert_eq!(back.pixels.channels(), channels);
+        }
+    }
+    let less = Settings {
+        avif_quality: 20,
+        ..settings
+    };
+    let small = run(&jpeg, Format::Jpeg, &less, &Limits::default()).unwrap();
+    let usual = run(&jpeg, Format::Jpeg, &settings, &Limits::default()).unwrap();
+    assert!(small.details.bytes < usual.details.bytes);
+    // Invariant 1.
+    let small = encode::jpeg(&opaque, &plain(), JpegOptions::of_quality(1)).unwrap();
+    let best = Settings {
+        avif_quality: 100,
+        ..settings
+    };
+    let outcome = run(&small, Format::Jpeg, &best, &Limits::default()).unwrap();
+    assert!(outcome.details.kept_original);
+    assert_eq!(outcome.outputs[0].bytes, small);
+    assert_eq!(outcome.outputs[0].file_name, "compressed.jpg");
+}
+
+#[cfg(feature = "avif-output")]
+#[test]
+fn avif_stands_upright_in_srgb_and_carries_the_exif_that_is_to_be_kept() {
+    // Orientation 6, and a place: a GPS directory with its version.
+    let exif = b"II*\0\x08\0\0\0\x02\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\
+        \x25\x88\x04\0\x01\0\0\0\x26\0\0\0\0\0\0\0\
+        \x01\0\0\0\x01\0\x04\0\0\0\x02\x03\0\0\0\0\0\0"
+        .to_vec();
+    let wide = Metadata {
+        icc: Some(moxcms::ColorProfile::new_display_p3().encode().unwrap()),
+        exif: Some(exif),
+        ..plain()
+    };
+    let red = [200u8, 100, 100].repeat(96 * 64);
+    let picture = Pixels::from_eight(96, 64, Channels::Rgb, red).unwrap();
+    let file = encode::jpeg(&picture, &wide, JpegOptions::of_quality(95)).unwrap();
+    for (policy, block, place) in [
+        (MetadataPolicy::Strip, false, false),
+        (MetadataPolicy::WithoutLocation, true, false),
+        (MetadataPolicy::Keep, true, true),
+    ] {
+        let settings = as_avif(Settings {
+            metadata: policy,
+            ..Settings::default()
+        });
+        let outcome = run(&file, Format::Jpeg, &settings, &Limits::default()).unwrap();
+        let avif = &outcome.outputs[0].bytes;
+        let has = |part: &[u8]| avif.windows(part.len()).any(|found| found == part);
+        assert_eq!(outcome.details.colour.as_deref(), Some("converted-to-srgb"));
+        assert_eq!(has(b"Exif"), block, "{policy:?}");
+        assert_eq!(has(b"II*\0"), block, "{policy:?}");
+        assert_eq!(has(b"\x01\0\x04\0\0\0\x02\x03\0\0"), place, "{policy:?}");
+        // Turned: the EXIF says so, and there is no box that would turn it again.
+        assert_eq!(
+            has(b"\x12\x01\x03\0\x01\0\0\0\x01\0\0\0"),
+            block,
+            "{policy:?}"
+        );
+        assert!(!has(b"irot") && !has(b"imir"));
+        let sides = [64u32.to_be_bytes(), 96u32.to_be_bytes()].concat();
+        assert!(has(&[b"ispe\0\0\0\0", sides.as_slice()].concat()));
+        if let Some(back) = read_back(&outcome) {
+            assert_eq!((back.pixels.width(), back.pixels.height()), (64, 96));
+            // The same colour needs a stronger red in the smaller gamut.
+            let samples = back.pixels.eight().unwrap();
+            assert!(samples[0] > 205 && samples[1] < 100, "{:?}", &samples[..3]);
+        }
+    }
+}
+
+#[cfg(feature = "avif-output")]
+#[test]
+fn what_is_lossless_or_moves_does_not_become_avif() {
+    let settings = as_avif(Settings::default());
+    let picture = scene(40, 40, Channels::Rgb);
+    let mut moving = AnimationEncoder::webp(40, 40, 0, WebpCoding::Lossy(98), plain());
+    moving.push(picture.clone(), 90).unwrap();
+    moving.push(scene(40, 40, Channels::Rgba), 90).unwrap();
+    for (file, format) in [
+        (encode::png(&picture, &plain()).unwrap(), Format::Png),
+        (
+            encode::webp(&picture, &plain(), WebpCoding::Lossless).unwrap(),
+            Format::Webp,
+        ),
+        (moving.finish().unwrap(), Format::Webp),
+    ] {
+        let outcome = run(&file, format, &settings, &Limits::default()).unwrap();
+        assert_eq!(outcome.details.format, format);
+        assert_eq!(outcome.details.colour, None);
+    }
+}
+
+#[test]
+fn an_avif_is_written_in_the_time_that_a_worker_has() {
+    let manifest: serde_json::Value = serde_json::from_str(include_str!("../branch.json")).unwrap();
+    let timeout = manifest["timeout_seconds"].as_u64().unwrap();
+    assert!(compress::AVIF_SECONDS <= timeout * 9 / 10);
 }

@@ -1,6 +1,6 @@
 //! What a team can set.
 
-use safelight_pixels::{Format, Ground, MetadataPolicy};
+use safelight_pixels::{Format, Ground, MetadataPolicy, encode};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::BranchError;
@@ -26,7 +26,7 @@ pub struct Settings {
     pub background: Background,
     /// Format of the thumbnail.
     pub format: OutputFormat,
-    /// Quality of JPEG and lossy WebP, 1 to 100.
+    /// Quality of JPEG, lossy WebP and AVIF, 1 to 100.
     pub quality: u8,
     /// Whether a colour profile is kept, or the colours become sRGB.
     pub colour: ColourPolicy,
@@ -102,6 +102,8 @@ pub enum OutputFormat {
     Png,
     /// WebP: lossy where the image is, else lossless.
     Webp,
+    /// AVIF, in sRGB: a feature of the build.
+    Avif,
 }
 
 impl OutputFormat {
@@ -111,6 +113,7 @@ impl OutputFormat {
             Self::Jpeg => Some(Format::Jpeg),
             Self::Png => Some(Format::Png),
             Self::Webp => Some(Format::Webp),
+            Self::Avif => Some(Format::Avif),
         }
     }
 }
@@ -131,7 +134,7 @@ pub enum ColourPolicy {
 #[serde(rename_all = "lowercase")]
 pub enum Animated {
     /// All frames, in the image's own format (GIF, WebP, APNG) or the one that is set, unless that is
-    /// JPEG.
+    /// JPEG or AVIF.
     Keep,
     /// The first frame, as a still picture.
     #[default]
@@ -190,6 +193,13 @@ impl Settings {
                 "quality is {}: it has to be 1 to 100",
                 self.quality
             ));
+        }
+        if self.format == OutputFormat::Avif && !encode::WRITES_AVIF {
+            return refuse(
+                "format is 'avif', which this build does not write: build with the feature \
+                 'avif-output', or set another"
+                    .to_owned(),
+            );
         }
         if self.sizes.len() > MAX_SIZES {
             return refuse(format!(

@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
-use safelight_pixels::encode::{self, AnimationEncoder, Chroma, JpegOptions, WebpCoding};
+use safelight_pixels::encode::{
+    self, AnimationEncoder, AvifEffort, Chroma, JpegOptions, WebpCoding,
+};
 use safelight_pixels::jpeg::{Jpeg, Kernel, Wanted};
 use safelight_pixels::{
     Animation, ColourModel, Decoded, Filter, Format, Ground, Limits, Metadata, Orientation, Output,
@@ -106,7 +108,8 @@ pub fn run(
         return Ok(outcome);
     }
     let decoded = decode_stored(bytes, format, limits)?;
-    let keeps = settings.animated == Animated::Keep && settings.format != OutputFormat::Jpeg;
+    let moves = !matches!(settings.format, OutputFormat::Jpeg | OutputFormat::Avif);
+    let keeps = settings.animated == Animated::Keep && moves;
     if decoded.source.animated && keeps {
         drop(decoded);
         return animation(bytes, format, settings, limits);
@@ -265,13 +268,18 @@ fn finished(
 
 /// The profile to convert from, where the colours are to become sRGB; it leaves the metadata then.
 fn converts(metadata: &mut Metadata, settings: &Settings) -> Option<Vec<u8>> {
-    if settings.colour != ColourPolicy::Srgb {
+    // AVIF is written without a profile.
+    if settings.colour != ColourPolicy::Srgb && settings.format != OutputFormat::Avif {
         return None;
     }
     let profile = metadata.icc.take()?;
     metadata.png_colour.clear();
     Some(profile)
 }
+
+/// What the AVIFs of one image may take together, seconds of a core: `timeout_seconds` of branch.json,
+/// less the decoding.
+pub const AVIF_SECONDS: u64 = 52;
 
 const CONVERTED: &str = "converted-to-srgb";
 
@@ -302,6 +310,13 @@ fn still(
         .format
         .set()
         .unwrap_or_else(|| still_format(&decoded, longest.unwrap_or(1)));
+    let avif = match format {
+        Format::Avif => Some(AvifEffort::within(
+            AVIF_SECONDS,
+            plans.iter().map(Plan::size),
+        )?),
+        _ => None,
+    };
     let ready = Ready::new(&decoded.pixels, orientation, settings.linear);
     let mut files = Files::new(format, settings);
     for plan in &plans {
@@ -312,14 +327,18 @@ fn still(
             profile.as_deref(),
             settings,
         )?;
-        let file = match format {
-            Format::Jpeg => {
+        let size = (made.width(), made.height());
+        let file = match (format, avif) {
+            (Format::Jpeg, _) => {
                 encode::jpeg(&made, &metadata, JpegOptions::of_quality(settings.quality))?
             }
-            Format::Webp => encode::webp(&made, &metadata, webp_coding(&decoded.source, settings))?,
+            (Format::Webp, _) => {
+                encode::webp(&made, &metadata, webp_coding(&decoded.source, settings))?
+            }
+            (_, Some(effort)) => encode::avif(made, &metadata, settings.quality, effort)?,
             _ => encode::png(&made, &metadata)?,
         };
-        files.push(plan, (made.width(), made.height()), file);
+        files.push(plan, size, file);
     }
     let facts = Facts {
         source,

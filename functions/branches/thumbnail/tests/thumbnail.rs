@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use safelight_branch_thumbnail::{
-    Animated, Background, ColourPolicy, Fit, OutputFormat, Settings, Size, run,
+    Animated, Background, ColourPolicy, Fit, OutputFormat, Settings, Size, run, thumbnail,
 };
 use safelight_pixels::encode::{self, AnimationEncoder, JpegOptions, WebpCoding};
 use safelight_pixels::{
@@ -240,6 +240,7 @@ fn broken_files_are_named() {
     )
     .unwrap_err();
     assert_eq!(error.name(), "Image.Truncated");
+    // A build with the feature `heic` takes it for what it is: cut off.
     let error = run(
         b"\0\0\0\x18ftypheic",
         Format::Heic,
@@ -247,7 +248,8 @@ fn broken_files_are_named() {
         &Limits::default(),
     )
     .unwrap_err();
-    assert_eq!(error.name(), "Image.DecoderMissing");
+    let missing = error.name() == "Image.DecoderMissing";
+    assert_eq!(missing, !safelight_pixels::FEATURES.contains(&"heic"));
 }
 
 fn size(name: &str, width: u32, height: u32, fit: Fit) -> Size {
@@ -445,4 +447,64 @@ fn wide_colours_become_srgb_where_that_is_set() {
         let red = back.pixels.eight().unwrap()[0];
         assert!(red > 205, "{format}: {red}");
     }
+}
+
+#[cfg(not(feature = "avif-output"))]
+#[test]
+fn avif_is_refused_in_a_build_that_does_not_write_it() {
+    let settings = Settings {
+        format: OutputFormat::Avif,
+        ..Settings::default()
+    };
+    let error = run(b"", Format::Png, &settings, &Limits::default()).unwrap_err();
+    assert_eq!(error.name(), "Settings.Invalid");
+    assert!(error.to_string().contains("avif-output"), "{error}");
+}
+
+#[cfg(feature = "avif-output")]
+#[test]
+fn avif_is_written_in_srgb_and_of_an_animation_the_first_frame() {
+    let settings = Settings {
+        format: OutputFormat::Avif,
+        animated: Animated::Keep,
+        ..Settings::default()
+    };
+    let wide = Metadata {
+        icc: Some(moxcms::ColorProfile::new_display_p3().encode().unwrap()),
+        ..Metadata::default()
+    };
+    let picture = scene(40, 30, Channels::Rgba);
+    let png = encode::png(&picture, &wide).unwrap();
+    let outcome = run(&png, Format::Png, &settings, &Limits::default()).unwrap();
+    assert_eq!(outcome.details.format, Format::Avif);
+    assert_eq!(outcome.details.colour, "converted-to-srgb");
+    assert_eq!((outcome.details.width, outcome.details.height), (20, 15));
+    assert_eq!(outcome.outputs[0].file_name, "thumbnail.avif");
+    assert_eq!(&outcome.outputs[0].bytes[4..12], b"ftypavif");
+    let moving = animation(Format::Gif);
+    let outcome = run(&moving, Format::Gif, &settings, &Limits::default()).unwrap();
+    assert_eq!(outcome.details.frames, 1);
+}
+
+#[test]
+fn avifs_are_written_in_the_time_that_a_worker_has() {
+    let manifest: serde_json::Value = serde_json::from_str(include_str!("../branch.json")).unwrap();
+    let timeout = manifest["timeout_seconds"].as_u64().unwrap();
+    assert!(thumbnail::AVIF_SECONDS <= timeout * 9 / 10);
+}
+
+#[cfg(feature = "avif-output")]
+#[test]
+fn avifs_that_would_take_too_long_are_refused_by_name() {
+    let settings = Settings {
+        format: OutputFormat::Avif,
+        sizes: vec![
+            size("one", 4_000, 4_000, Fit::Pad),
+            size("two", 4_000, 4_000, Fit::Pad),
+        ],
+        ..Settings::default()
+    };
+    let png = encode::png(&scene(40, 30, Channels::Rgb), &Metadata::default()).unwrap();
+    let error = run(&png, Format::Png, &settings, &Limits::default()).unwrap_err();
+    assert_eq!(error.name(), "Image.TooManyMegapixels");
 }

@@ -38,6 +38,8 @@ mod tests;
 
 pub use picture::{Jpeg, Wanted};
 pub use planes::Planes;
+#[cfg(feature = "avif-output")]
+pub(crate) use planes::ycbcr;
 pub use resample::Kernel;
 
 /// Why this code leaves a file to the general decoder.

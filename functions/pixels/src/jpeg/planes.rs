@@ -194,17 +194,25 @@ impl Wide for Split<'_> {
 
     #[inline(always)]
     fn run(self) -> [Vec<u8>; 3] {
-        const HALF: i32 = 1 << 15;
-        const MIDDLE: i32 = (128 << 16) + HALF - 1;
         let (pixels, _) = self.0.as_chunks::<3>();
         let mut planes = [(); 3].map(|()| vec![0u8; pixels.len()]);
         let [luma, blue, red] = &mut planes;
-        for (((&[r, g, b], luma), blue), red) in pixels.iter().zip(luma).zip(blue).zip(red) {
-            let (r, g, b) = (i32::from(r), i32::from(g), i32::from(b));
-            *luma = ((19_595 * r + 38_470 * g + 7_471 * b + HALF) >> 16) as u8;
-            *blue = ((-11_059 * r - 21_709 * g + 32_768 * b + MIDDLE) >> 16) as u8;
-            *red = ((32_768 * r - 27_439 * g - 5_329 * b + MIDDLE) >> 16) as u8;
+        for (((&pixel, luma), blue), red) in pixels.iter().zip(luma).zip(blue).zip(red) {
+            [*luma, *blue, *red] = ycbcr(pixel);
         }
         planes
     }
+}
+
+/// Red, green and blue as brightness and colour: ITU-R BT.601, full range.
+#[inline(always)]
+pub(crate) fn ycbcr([r, g, b]: [u8; 3]) -> [u8; 3] {
+    const HALF: i32 = 1 << 15;
+    const MIDDLE: i32 = (128 << 16) + HALF - 1;
+    let (r, g, b) = (i32::from(r), i32::from(g), i32::from(b));
+    [
+        ((19_595 * r + 38_470 * g + 7_471 * b + HALF) >> 16) as u8,
+        ((-11_059 * r - 21_709 * g + 32_768 * b + MIDDLE) >> 16) as u8,
+        ((32_768 * r - 27_439 * g - 5_329 * b + MIDDLE) >> 16) as u8,
+    ]
 }

@@ -61,6 +61,32 @@ fn quality_and_metadata_count_and_the_same_gives_the_same() {
     assert!(file.windows(EXIF.len()).any(|found| found == EXIF));
 }
 
+#[test]
+fn the_smallest_and_the_longest_are_written() {
+    for (width, height) in [(1, 1), (2, 1), (1, 9), (17, 15), (65_535, 1), (4_097, 9)] {
+        for channels in [Channels::Grey, Channels::Rgba] {
+            let samples = vec![90; width as usize * height as usize * channels.count()];
+            let pixels = Pixels::from_eight(width, height, channels, samples).unwrap();
+            let file = written(pixels, &Metadata::default(), 80);
+            #[cfg(feature = "avif")]
+            {
+                let back = decode(&file, Format::Avif, &Limits::default()).unwrap();
+                let sides = (back.pixels.width(), back.pixels.height());
+                assert_eq!(sides, (width, height), "{channels:?}");
+            }
+            assert_eq!(&file[4..12], b"ftypavif", "{width} × {height} {channels:?}");
+        }
+    }
+}
+
+#[test]
+fn a_side_that_the_format_cannot_state_is_a_named_error() {
+    let pixels = Pixels::from_eight(65_537, 1, Channels::Grey, vec![90; 65_537]).unwrap();
+    let effort = AvifEffort::within(100, [(65_537, 1)]).unwrap();
+    let error = encode::avif(pixels, &Metadata::default(), 80, effort).unwrap_err();
+    assert_eq!(error.name(), "Image.EncodeFailed");
+}
+
 #[cfg(feature = "avif")]
 #[test]
 fn the_decoder_shows_what_was_written() {

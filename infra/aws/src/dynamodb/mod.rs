@@ -20,6 +20,7 @@ mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU16;
+use std::ops::Bound;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -44,7 +45,7 @@ pub struct DynamoRecord {
     table: Table,
     lanes: Lanes,
     /// The names that [`Record::executions`] answers page by page, as one scan found them.
-    names: Mutex<BTreeSet<String>>,
+    names: Mutex<Arc<BTreeSet<String>>>,
 }
 
 impl DynamoRecord {
@@ -460,20 +461,15 @@ impl Record for DynamoRecord {
         limit: u32,
     ) -> Result<Vec<String>, RecordError> {
         // A table is scanned in no order: one scan is kept for the pages that follow.
-        let known = |names: &BTreeSet<String>| after.is_some_and(|after| names.contains(after));
-        let kept = {
-            let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-            known(&names).then(|| names.clone())
-        };
-        let names = match kept {
-            Some(names) => names,
-            None => self.table.names().await?,
-        };
-        let after = after.unwrap_or("").to_owned();
-        let page = names.range(after.clone()..).filter(|name| **name != after);
-        let page: Vec<String> = page.take(limit as usize).cloned().collect();
-        *self.names.lock().unwrap_or_else(PoisonError::into_inner) = names;
-        Ok(page)
+        let kept = || self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut names = Arc::clone(&kept());
+        if !after.is_some_and(|after| names.contains(after)) {
+            names = Arc::new(self.table.names().await?);
+            *kept() = Arc::clone(&names);
+        }
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let page = names.range::<str, _>((from, Bound::Unbounded));
+        Ok(page.take(limit as usize).cloned().collect())
     }
 }
 

@@ -159,6 +159,8 @@ impl Table {
                 .scan()
                 .table_name(&self.name)
                 .projection_expression("pk")
+                // An audit must not miss what was written just before.
+                .consistent_read(true)
                 .set_exclusive_start_key(start)
                 .send()
                 .await

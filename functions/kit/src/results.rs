@@ -123,13 +123,13 @@ pub async fn put(
         }
         condition = match objects.head(&object.bucket, &object.key).await? {
             None => WriteCondition::IfAbsent,
-            Some(head) => match origin.order.compare(&order_in(&head)) {
+            Some(head) => match compare(objects, origin, &order_in(&head)).await? {
                 Some(Ordering::Less) => return Ok(Stored::Superseded),
                 Some(Ordering::Equal) if head.meta == meta => {
                     return Ok(Stored::Unchanged(object));
                 }
-                // Equal: another version of the branch made it. None: it is not ours, or older than
-                // the orders that are kept.
+                // Equal: another version of the branch made it. None: it is not ours, or the image is
+                // no longer there.
                 Some(Ordering::Equal | Ordering::Greater) | None => {
                     WriteCondition::IfMatch(head.etag)
                 }
@@ -143,6 +143,37 @@ pub async fn put(
             object.key
         ),
     ))
+}
+
+/// Compares the image with the one that a result was made from. Where one came with a sequencer and the
+/// other without (a backfill), the bucket is asked which version of the image is the newest: what is not
+/// gives way, since that one has an execution of its own, or will have.
+async fn compare(
+    objects: &dyn Objects,
+    origin: &Origin,
+    theirs: &Order,
+) -> Result<Option<Ordering>, FunctionError> {
+    let ordering = origin.order.compare(theirs);
+    if ordering.is_some() || *theirs == Order::default() {
+        return Ok(ordering);
+    }
+    let image = &origin.image;
+    let Some(newest) = objects.head(&image.bucket, &image.key).await? else {
+        return Ok(None);
+    };
+    let is_newest = match (&image.version, &newest.version) {
+        (Some(ours), Some(newest)) => Some(ours == newest),
+        // Events name an entity tag without its quotation marks.
+        _ => (image.etag.as_ref())
+            .map(|ours| ours.trim_matches('"') == newest.etag.trim_matches('"')),
+    };
+    Ok(is_newest.map(|is_newest| {
+        if is_newest {
+            Ordering::Greater
+        } else {
+            Ordering::Less
+        }
+    }))
 }
 
 fn metadata(origin: &Origin, sha256: &str) -> BTreeMap<String, String> {
@@ -277,6 +308,35 @@ mod tests {
             }
             assert_eq!(bench.objects.bytes("results", KEY).unwrap(), b"2");
         }
+    }
+
+    #[tokio::test]
+    async fn where_one_has_no_sequencer_the_newest_in_the_bucket_stays() {
+        let bench = Bench::new();
+        let etag = |bytes: &[u8]| bench.objects.put("photos", "photos/a.jpg", bytes);
+        let (old, new) = (etag(b"old"), etag(b"new"));
+        let of_event = |etag: &str| {
+            let mut origin = origin("0055");
+            origin.image.etag = Some(etag.trim_matches('"').to_owned());
+            origin
+        };
+        let of_backfill = |etag: &str| {
+            let mut origin = of_event(etag);
+            origin.order = Order {
+                sequencer: None,
+                notified: DateTime::from_timestamp(1, 0),
+            };
+            origin
+        };
+        // Both ways, whichever is first.
+        write(&bench, &of_event(&new), b"new").await;
+        let late = write(&bench, &of_backfill(&old), b"old").await;
+        assert_eq!(late, Stored::Superseded);
+        let again = write(&bench, &of_backfill(&new), b"again").await;
+        assert!(matches!(again, Stored::Written(_)));
+        let late = write(&bench, &of_event(&old), b"old").await;
+        assert_eq!(late, Stored::Superseded);
+        assert_eq!(bench.objects.bytes("results", KEY).unwrap(), b"again");
     }
 
     #[tokio::test]

@@ -60,21 +60,31 @@ class Slack:
     """Takes messages as Slack's incoming webhook does."""
 
     def __init__(self):
-        self.messages = messages = []
+        self.messages, self.refused = [], 0
+        slack = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self):  # pylint: disable=invalid-name
-                messages.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
-                self.send_response(200)
+                message = json.loads(self.rfile.read(int(self.headers["content-length"])))
+                known = slack.url.endswith(self.path)
+                if known:
+                    slack.messages.append(message)
+                else:
+                    slack.refused += 1
+                self.send_response(200 if known else 403)
                 self.end_headers()
-                self.wfile.write(b"ok")
+                self.wfile.write(b"ok" if known else b"invalid_token")
 
             def log_message(self, *_):  # pylint: disable=arguments-differ
                 pass
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/services/T/B/x"
+        self.url = self.webhook("x")
+
+    def webhook(self, secret):
+        """An address of a webhook; the one that is `url` is taken, every other refused."""
+        return f"http://127.0.0.1:{self.server.server_address[1]}/services/T/B/{secret}"
 
     def __enter__(self):
         return self
@@ -300,11 +310,12 @@ def run(report):
     build = ["every function is packaged", "the command with its adapters of AWS is built"]
     names = ["terraform apply with the packages", "200 images go through", "the results are there",
              "the record verifies", "what failed is in the dead-letter queue", "the alarm makes one Slack message",
+             "a webhook is rotated",
              "what nobody told of is closed by the sweep", "a stop and a kill in mid-task end as they should",
              "throttling, faults and lost answers lose nothing", "doctor finds nothing wrong",
              "a redrive does again what failed", "a backfill starts nothing twice",
              "a backfill that broke off is resumed", "uploads come in over HTTP, or are refused",
-             "labels come from Rekognition, throttled and tried again", "what was rolled back is as before",
+             "labels come from Rekognition, throttled and tried again", "an issuer's tokens may upload, others not", "what was rolled back is as before",
              "an image is erased and the record verifies", "the roles are the calls that were seen",
              "the record is the local mode's"]
     try:
@@ -327,10 +338,11 @@ def run(report):
             for name in names[1:]:
                 report.skip(name, f"\"{names[0]}\" did not pass")
             return
-        through(report, names, deployment, slack)
+        with uploads.Issuer() as issuer:
+            through(report, names, deployment, slack, issuer)
 
 
-def through(report, names, deployment, slack):
+def through(report, names, deployment, slack, issuer):
     """The checks, in the order in which a day goes."""
     chosen = images()
     deployment.client("secretsmanager").put_secret_value(
@@ -391,6 +403,16 @@ def through(report, names, deployment, slack):
         text = json.dumps(slack.messages[0], ensure_ascii=False)
         assert "failures redrive" in text or "failures" in text, text
         print(f"        {len(on)} alarms on, one message: {slack.messages[0]['text']}")
+
+    def rotated():
+        # As the runbook says; the old webhook is deleted while the function still has it.
+        slack.url = slack.webhook("y")
+        deployment.client("secretsmanager").put_secret_value(
+            SecretId=deployment.outputs["webhook_secret_arn"], SecretString=slack.url)
+        deployment.client("cloudwatch").set_alarm_state(
+            AlarmName="safelight-dead-letters-age", StateValue="ALARM", StateReason="rotation of the webhook")
+        until("a message by the new webhook", lambda: len(slack.messages) == 2, 60)
+        print(f"        {slack.refused} refused by the old one; then: {slack.messages[1]['text']}")
 
     def swept():
         rule = next(each["Name"] for each in deployment.client("events").list_rules()["Rules"]
@@ -604,7 +626,9 @@ def through(report, names, deployment, slack):
 
     def labelled():
         service, count = deployment.proxy.rekognition, len(deployment.closed())
-        deployment.applied.apply(label_provider="rekognition")
+        # In the same change uploads are given to the issuer's tokens instead of signatures.
+        deployment.applied.apply(label_provider="rekognition", upload={
+            "jwt": {"issuer": issuer.url, "audience": ["safelight"], "scopes": ["images/write"]}})
         picture = chosen["photos/lake-at-dawn.jpg"].read_bytes()
         # A function tries four times; what is throttled for longer the workflow tries again.
         service.throttled = {"labels/within.jpg": 2, "labels/beyond.jpg": 5}
@@ -625,6 +649,27 @@ def through(report, names, deployment, slack):
             written = json.loads(deployment.client("s3").get_object(
                 Bucket=deployment.outputs["results_bucket"], Key=f"results/label/{key}/labels.json")["Body"].read())
             assert written == rekognition.ANSWER, written
+
+    def by_token():
+        client = uploads.Client(deployment.running, deployment.outputs["upload_endpoint"])
+        small, count = chosen["graphics/badge.png"].read_bytes(), len(deployment.closed())
+        good = {"aud": "safelight", "scope": "images/write"}
+        put = lambda token, **more: client.ask("PUT", "images/uploads/token.png", small, token=token, **more)[0]
+        assert put(issuer.token(**good)) == 201
+        deployment.settled(count + 1)
+        refused = {
+            "no token": (401, put(None, signed=False)),
+            "a signature": (401, put(None)),
+            "another audience": (401, put(issuer.token(**{**good, "aud": "another"}))),
+            "expired": (401, put(issuer.token(**good, exp=1))),
+            "another issuer": (401, put(issuer.token(**good, iss="http://127.0.0.1:1"))),
+            "a changed token": (401, put(issuer.token(**good)[:-8] + "AAAAAAAA")),
+            "another scope": (403, put(issuer.token(aud="safelight", scope="images/read"))),
+        }
+        for what, (expected, status) in refused.items():
+            assert status == expected, f"{what}: {status}"
+        assert len(deployment.executions()) == count + 1
+        print(f"        refused: {', '.join(refused)}")
 
     def rolled_back():
         count = len(deployment.closed())
@@ -677,6 +722,6 @@ def through(report, names, deployment, slack):
         return
     first = deployment.histories()
     for name, check in zip(names[2:], [
-            results_are_there, verifies, failed_are_letters, one_message, swept, stopped_and_killed, faults, doctor,
-            redriven, backfilled, resumed, uploaded, labelled, rolled_back, erased, roles, same_as_local]):
+            results_are_there, verifies, failed_are_letters, one_message, rotated, swept, stopped_and_killed, faults, doctor,
+            redriven, backfilled, resumed, uploaded, labelled, by_token, rolled_back, erased, roles, same_as_local]):
         report.check(name, check)

@@ -123,6 +123,20 @@ impl Alert {
         })
     }
 
+    /// The webhook that took the place of one that Slack refuses, if there is one by now.
+    async fn rotated(&self, refused: &Webhook) -> Option<Webhook> {
+        // What the environment names does not change while a function lives.
+        let secret = self
+            .adapters
+            .webhook
+            .as_ref()
+            .filter(|_| self.webhook.is_none())?;
+        let text = secret.renewed().await.ok()?;
+        Webhook::new(&text)
+            .ok()
+            .filter(|webhook| webhook != refused)
+    }
+
     /// Handles one notification; whether something was posted.
     async fn notice(
         &self,
@@ -294,8 +308,16 @@ impl Alert {
         invocation: &Invocation,
     ) -> Result<(), FunctionError> {
         let Adapters { objects, clock, .. } = &self.adapters;
-        let patience = invocation.left(clock.now(), RESERVE);
-        let posted = slack::post(webhook, saying.message(), clock.as_ref(), patience).await;
+        let post = async |webhook| {
+            let patience = invocation.left(clock.now(), RESERVE);
+            slack::post(webhook, saying.message(), clock.as_ref(), patience).await
+        };
+        let mut posted = post(webhook).await;
+        if matches!(&posted, Err(error) if error.name() == error_name::SLACK_REFUSED.name)
+            && let Some(rotated) = self.rotated(webhook).await
+        {
+            posted = post(&rotated).await;
+        }
         let now = clock.now();
         let noted = state::change(objects.as_ref(), |state| {
             state.pending = None;

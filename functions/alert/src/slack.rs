@@ -21,7 +21,7 @@ const USUAL_WAIT: Duration = Duration::from_secs(1);
 const MAX_ANSWER: u64 = 4 << 10;
 
 /// The webhook's URL: a secret, since whoever has it can post.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Webhook(String);
 
 impl Webhook {

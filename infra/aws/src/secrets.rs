@@ -35,19 +35,8 @@ impl CachedSecret {
             kept: Mutex::default(),
         }
     }
-}
 
-#[async_trait]
-impl Secret for CachedSecret {
-    /// The current version's text.
-    async fn text(&self) -> Result<String, SecretError> {
-        // Held while asking, so that many ask once.
-        let mut kept = self.kept.lock().await;
-        if let Some((asked, text)) = kept.as_ref()
-            && asked.elapsed() < self.kept_for
-        {
-            return Ok(text.clone());
-        }
+    async fn ask(&self) -> Result<String, SecretError> {
         let fail = |why: String| SecretError {
             name: self.arn.clone(),
             why,
@@ -63,11 +52,31 @@ impl Secret for CachedSecret {
                 None => DisplayErrorContext(&error).to_string(),
             })
         })?;
-        let text = answer
+        answer
             .secret_string()
             .map(|text| text.trim().to_owned())
-            .ok_or_else(|| fail("it is binary, not text".into()))?;
+            .ok_or_else(|| fail("it is binary, not text".into()))
+    }
+}
+
+#[async_trait]
+impl Secret for CachedSecret {
+    /// The current version's text.
+    async fn text(&self) -> Result<String, SecretError> {
+        // Held while asking, so that many ask once.
+        let mut kept = self.kept.lock().await;
+        if let Some((asked, text)) = kept.as_ref()
+            && asked.elapsed() < self.kept_for
+        {
+            return Ok(text.clone());
+        }
+        let text = self.ask().await?;
         *kept = Some((Instant::now(), text.clone()));
         Ok(text)
+    }
+
+    async fn renewed(&self) -> Result<String, SecretError> {
+        *self.kept.lock().await = None;
+        self.text().await
     }
 }

@@ -368,6 +368,9 @@ async fn secrets(emulator: &Emulator) {
         .unwrap();
     assert_eq!(kept.text().await.unwrap(), "https://hooks.slack.com/one");
     assert_eq!(fresh.text().await.unwrap(), "https://hooks.slack.com/two");
+    // Who is refused with the old one need not wait.
+    assert_eq!(kept.renewed().await.unwrap(), "https://hooks.slack.com/two");
+    assert_eq!(kept.text().await.unwrap(), "https://hooks.slack.com/two");
     // Invariant 4.
     assert!(!format!("{kept:?}").contains("hooks"));
     let none = CachedSecret::new(sdk.secrets(), "arn:aws:none", Duration::ZERO);

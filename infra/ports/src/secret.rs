@@ -17,4 +17,9 @@ pub struct SecretError {
 pub trait Secret: Send + Sync {
     /// Its text, as it is now; it may change while a function lives.
     async fn text(&self) -> Result<String, SecretError>;
+
+    /// Its text, asked for anew: for whoever was refused with what was kept.
+    async fn renewed(&self) -> Result<String, SecretError> {
+        self.text().await
+    }
 }

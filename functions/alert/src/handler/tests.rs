@@ -248,6 +248,39 @@ async fn an_alarm_before_the_webhook_is_told_of_by_the_next_recheck() {
     );
 }
 
+/// A secret that is kept until it is asked for anew.
+struct Kept(Mutex<String>, String);
+
+#[async_trait]
+impl safelight_ports::Secret for Kept {
+    async fn text(&self) -> Result<String, safelight_ports::SecretError> {
+        Ok(self.0.lock().unwrap().clone())
+    }
+
+    async fn renewed(&self) -> Result<String, safelight_ports::SecretError> {
+        self.0.lock().unwrap().clone_from(&self.1);
+        self.text().await
+    }
+}
+
+#[tokio::test]
+async fn who_is_refused_with_an_old_webhook_asks_for_the_new_one() {
+    let (bench, old, new) = (Bench::new(), Slack::start(), Slack::start());
+    fail(&bench, "x-1", "Image.Empty").await;
+    old.answer_next(Response::new(403, "invalid_token"));
+    let webhook = |slack: &Slack| format!("{}/services/T/B/hush", slack.server.url());
+    let mut adapters = bench.adapters();
+    let secret = Kept(Mutex::new(webhook(&old)), webhook(&new));
+    adapters.webhook = Some(Arc::new(secret));
+    let alert = Alert::new(adapters, None).unwrap();
+    assert_eq!(tell(&alert, &[change(DEPTH, "ALARM", 0)]).await, 0);
+    assert_eq!(new.texts(), ["1 image failed, first of all Image.Empty"]);
+    // Where there is none, the refusal stands.
+    new.answer_next(Response::new(403, "invalid_token"));
+    fail(&bench, "x-2", "Image.TruncatedHeader").await;
+    assert_eq!(tell(&alert, &[recheck(DEPTH)]).await, 1);
+}
+
 #[tokio::test]
 async fn retry_after_is_honoured() {
     let (bench, slack) = (Bench::new(), Slack::start());

@@ -294,14 +294,15 @@ impl Table {
             media_type: "application/json".into(),
             ..ObjectMeta::default()
         };
-        // An object that is there has this content: its name says so.
+        // What is there has this content, as its name says; written again, its age begins anew, and a rule of
+        // retention leaves it for as long as the youngest event that points at it.
         self.payloads
             .write(
                 self.payloads.results_bucket(),
                 &format!("{PAYLOADS}/{sha256}"),
                 json.as_bytes(),
                 &meta,
-                &WriteCondition::IfAbsent,
+                &WriteCondition::Always,
             )
             .await
             .map(drop)

@@ -27,7 +27,7 @@ const MAX_ZIP_WITH_CODECS: u64 = 12 << 20;
 pub struct Options {
     /// Functions to build; all where none is named
     functions: Vec<String>,
-    /// For Graviton. Needs `rustup target add aarch64-unknown-linux-gnu`; not tried on x86_64 machines
+    /// For Graviton. Needs `rustup target add aarch64-unknown-linux-gnu`
     #[arg(long)]
     arm64: bool,
 }

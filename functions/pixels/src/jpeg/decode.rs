@@ -30,12 +30,14 @@ pub(crate) enum Detail {
 }
 
 impl Detail {
-    /// What a component of this many pixels a sample needs, for the same picture.
-    pub(crate) const fn of_component(self, pixels: usize) -> Self {
-        match (self, pixels) {
-            (_, 1) => self,
-            (Self::Eighth, 2) => Self::Quarter,
-            _ => Self::Full,
+    /// As little as samples need that are reduced by so much.
+    pub(crate) fn for_reduction(reduction: f64) -> Self {
+        if reduction >= 8.0 {
+            Self::Eighth
+        } else if reduction >= 4.0 {
+            Self::Quarter
+        } else {
+            Self::Full
         }
     }
 

@@ -121,13 +121,16 @@ impl<'a> Jpeg<'a> {
     }
 
     pub(super) fn make(&mut self, wanted: &[Wanted]) -> Give<Vec<Planes>> {
-        let detail = detail(wanted);
+        let least = least_reduction(wanted);
         let (h_max, v_max) = (self.frame.h_max, self.frame.v_max);
         let details: Vec<Detail> = self
             .frame
             .components
             .iter()
-            .map(|component| detail.of_component((h_max / component.h).max(v_max / component.v)))
+            .map(|component| {
+                let pixels = (h_max / component.h).max(v_max / component.v);
+                Detail::for_reduction(least / pixels as f64)
+            })
             .collect();
         let mut targets = Vec::new();
         for picture in wanted {
@@ -178,10 +181,11 @@ impl<'a> Jpeg<'a> {
     }
 }
 
-/// As little as leaves every picture at least a halving by its own kernel, which decides how it
-/// looks; means are as good as the whole for pictures of means.
-fn detail(wanted: &[Wanted]) -> Detail {
-    let least = wanted
+/// By how much the samples of the first component may be reduced, so that every picture is left at
+/// least a halving by its own kernel, which decides how it looks; means are as good as the whole for
+/// pictures of means.
+fn least_reduction(wanted: &[Wanted]) -> f64 {
+    wanted
         .iter()
         .map(|picture| {
             let (x, y) = (
@@ -193,14 +197,7 @@ fn detail(wanted: &[Wanted]) -> Detail {
                 Kernel::Box => x.min(y),
             }
         })
-        .fold(f64::INFINITY, f64::min);
-    if least >= 8.0 {
-        Detail::Eighth
-    } else if least >= 4.0 {
-        Detail::Quarter
-    } else {
-        Detail::Full
-    }
+        .fold(f64::INFINITY, f64::min)
 }
 
 /// How a component's samples lie.

@@ -17,10 +17,9 @@ pub(crate) struct Coefficients {
 /// Coefficients of a component, block by block, each stored by columns.
 struct Plane {
     coefficients: Vec<i16>,
-    /// Coefficients a block: 64, or 1 where only means are wanted.
+    /// Coefficients a block: 64, or 1 where only means are wanted. Which bits a later scan has for the
+    /// first few of 64 depends on all of them.
     each: usize,
-    /// Zigzag positions from here on are not needed.
-    needed: usize,
     detail: Detail,
 }
 
@@ -37,15 +36,13 @@ impl Coefficients {
             .iter()
             .zip(details)
             .map(|(component, &detail)| {
-                let (each, needed) = match detail {
-                    Detail::Full => (64, 64),
-                    Detail::Quarter => (64, 5),
-                    Detail::Eighth => (1, 1),
+                let each = match detail {
+                    Detail::Full | Detail::Quarter => 64,
+                    Detail::Eighth => 1,
                 };
                 Plane {
                     coefficients: vec![0; component.blocks_wide * component.blocks_high * each],
                     each,
-                    needed,
                     detail,
                 }
             })
@@ -89,7 +86,7 @@ impl Coefficients {
         if !sound || scan.low > 13 || (scan.high > 0 && scan.high != scan.low + 1) {
             return Err(Refused("an unusual scan"));
         }
-        let needed = |&(index, ..): &(usize, _, _)| start < self.planes[index].needed;
+        let needed = |&(index, ..): &(usize, _, _)| start < self.planes[index].each;
         if !scan.components.iter().any(needed) {
             // Where the next marker is, is all that is wanted.
             return Ok(end_of_data(bytes, scan.data));

@@ -179,6 +179,21 @@ fn little_detail_gives_the_same_means() {
 }
 
 #[test]
+fn little_detail_of_a_file_that_is_refined_scan_by_scan_is_that_of_one_scan() {
+    // The same coefficients in libjpeg's usual ten scans (`jpeg_encoder` writes none that refine) and in one.
+    let refined = include_bytes!("../../tests/fixtures/progressive.jpg");
+    let baseline = include_bytes!("../../tests/fixtures/quarter.jpg");
+    for (width, height) in [(44, 33), (22, 16), (11, 8), (5, 4), (2, 2)] {
+        let ours = picture(refined, width, height, Kernel::Box);
+        assert!(
+            ours.is_some(),
+            "{width} × {height} was left to the general decoder"
+        );
+        assert_eq!(ours, picture(baseline, width, height, Kernel::Box));
+    }
+}
+
+#[test]
 fn several_pictures_come_from_one_decode() {
     let file = file(320, 200, &PLAIN);
     let jpeg = Jpeg::open(&file, &Limits::default()).unwrap();

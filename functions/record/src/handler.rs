@@ -221,7 +221,7 @@ mod tests {
             stored["events"][0]["executionStartedEventDetails"]["input"],
             "{}"
         );
-        assert_eq!(bench.objects.writes(), 1);
+        assert_eq!(bench.objects.keys("results").len(), 1);
         assert!(chain::verify(&bench.record.evidence("x-1").await.unwrap()).is_empty());
     }
 

@@ -1,5 +1,7 @@
 //! The little of EXIF (a TIFF structure) that pixels need: the orientation, and where it lies.
 
+use std::ops::Range;
+
 use crate::Orientation;
 
 const ORIENTATION: u16 = 0x0112;
@@ -81,6 +83,8 @@ pub(crate) fn with_normal_orientation(exif: &[u8]) -> Vec<u8> {
 }
 
 const LOCATION: u16 = 0x8825;
+/// Byte order, 42, and where the first directory is.
+const HEADER: usize = 8;
 /// Bytes of a value of each type (TIFF 6.0, and SSHORT to DOUBLE).
 const SIZES: [usize; 13] = [0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8];
 
@@ -108,21 +112,21 @@ fn taken_out(tiff: &mut [u8]) -> Option<()> {
         }
         let count = usize::from(endian.u16(tiff, directory)?);
         let end = directory.checked_add(2 + count * 12)?;
-        for entry in 0..count {
+        // Backwards, so that what moves up was looked at.
+        for entry in (0..count).rev() {
             let at = directory + 2 + entry * 12;
             if endian.u16(tiff, at)? == LOCATION {
                 let place = usize::try_from(endian.u32(tiff, at + 8)?).ok()?;
-                wipe(tiff, endian, place);
+                wipe(tiff, endian, place, directory..end + 4)?;
                 tiff.get(..end + 4)?;
                 tiff.copy_within(at + 12..end + 4, at);
                 tiff.get_mut(end - 8..end + 4)?.fill(0);
-                let fewer = (count - 1) as u16;
+                let fewer = endian.u16(tiff, directory)?.checked_sub(1)?;
                 tiff.get_mut(directory..directory + 2)?
                     .copy_from_slice(&match endian {
                         Endian::Little => fewer.to_le_bytes(),
                         Endian::Big => fewer.to_be_bytes(),
                     });
-                break;
             }
         }
         let count = usize::from(endian.u16(tiff, directory)?);
@@ -135,10 +139,21 @@ fn taken_out(tiff: &mut [u8]) -> Option<()> {
     Some(())
 }
 
-/// Zeroes a directory and the values that it points to.
-fn wipe(tiff: &mut [u8], endian: Endian, directory: usize) {
+/// Zeroes a directory and the values that it points to; `None` where they share bytes with the header
+/// or with the directory that is to stay.
+fn wipe(tiff: &mut [u8], endian: Endian, directory: usize, stays: Range<usize>) -> Option<()> {
+    let zero = |tiff: &mut [u8], range: Range<usize>| {
+        let shared = range.start < HEADER || (range.start < stays.end && stays.start < range.end);
+        if shared {
+            return None;
+        }
+        if let Some(bytes) = tiff.get_mut(range) {
+            bytes.fill(0);
+        }
+        Some(())
+    };
     let Some(count) = endian.u16(tiff, directory) else {
-        return;
+        return Some(());
     };
     for entry in 0..usize::from(count.min(MAX_ENTRIES)) {
         let at = directory + 2 + entry * 12;
@@ -147,20 +162,17 @@ fn wipe(tiff: &mut [u8], endian: Endian, directory: usize) {
             endian.u32(tiff, at + 4),
             endian.u32(tiff, at + 8),
         ) else {
-            return;
+            return Some(());
         };
         let size = SIZES.get(usize::from(kind)).copied().unwrap_or(0);
         let length = size.saturating_mul(number as usize);
         let place = place as usize;
-        if length > 4
-            && let Some(value) = tiff.get_mut(place..place.saturating_add(length))
-        {
-            value.fill(0);
+        if length > 4 {
+            zero(tiff, place..place.saturating_add(length))?;
         }
-        if let Some(entry) = tiff.get_mut(at..at + 12) {
-            entry.fill(0);
-        }
+        zero(tiff, at..at + 12)?;
     }
+    Some(())
 }
 
 #[cfg(test)]
@@ -195,6 +207,43 @@ mod tests {
             without_location(&exif[..end]);
         }
         assert!(without_location(b"nonsense").is_empty());
+    }
+
+    #[test]
+    fn every_place_is_taken_out() {
+        // Two entries of location, and the orientation between them.
+        let mut exif = b"MM\0*\0\0\0\x08\0\x03".to_vec();
+        exif.extend(b"\x88\x25\0\x04\0\0\0\x01\0\0\0\x32");
+        exif.extend(b"\x01\x12\0\x03\0\0\0\x01\0\x06\0\0");
+        exif.extend(b"\x88\x25\0\x04\0\0\0\x01\0\0\0\x32");
+        exif.extend([0; 4]);
+        assert_eq!(exif.len(), 0x32);
+        exif.extend(b"\0\x01\0\x01\0\x02\0\0\0\x02N\0\0\0");
+        let clean = without_location(&exif);
+        assert_eq!(Endian::Big.u16(&clean, 8), Some(1));
+        assert_eq!(orientation(&clean), Orientation::Rotate90);
+        assert!(!clean.windows(2).any(|pair| pair == b"\x88\x25"));
+        assert_eq!(without_location(&clean), clean);
+    }
+
+    #[test]
+    fn a_block_whose_place_lies_over_its_own_directory_is_dropped() {
+        // Of one GPS entry, which points at the header, at its directory, or at itself.
+        for place in [0, 6, 8, 10, 12] {
+            let mut exif = b"MM\0*\0\0\0\x08\0\x01\x88\x25\0\x04\0\0\0\x01\0\0\0".to_vec();
+            exif.push(place);
+            exif.extend([0; 64]);
+            let clean = without_location(&exif);
+            assert!(
+                clean.is_empty() || without_location(&clean) == clean,
+                "{place}: {clean:?}"
+            );
+        }
+        // A value over the header.
+        let mut exif = b"MM\0*\0\0\0\x08\0\x01\x88\x25\0\x04\0\0\0\x01\0\0\0\x1A".to_vec();
+        exif.extend([0; 4]);
+        exif.extend(b"\0\x01\0\x01\0\x02\0\0\0\x08\0\0\0\0");
+        assert!(without_location(&exif).is_empty());
     }
 
     #[test]

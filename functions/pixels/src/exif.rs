@@ -85,6 +85,8 @@ pub(crate) fn with_normal_orientation(exif: &[u8]) -> Vec<u8> {
 const LOCATION: u16 = 0x8825;
 /// Byte order, 42, and where the first directory is.
 const HEADER: usize = 8;
+/// Bytes of a directory's entry.
+const ENTRY: usize = 12;
 /// Bytes of a value of each type (TIFF 6.0, and SSHORT to DOUBLE).
 const SIZES: [usize; 13] = [0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8];
 
@@ -104,23 +106,22 @@ fn taken_out(tiff: &mut [u8]) -> Option<()> {
         b"MM\0*" => Endian::Big,
         _ => return None,
     };
-    let mut directory = usize::try_from(endian.u32(tiff, 4)?).ok()?;
-    // The picture's directory and its thumbnail's.
-    for _ in 0..2 {
-        if directory == 0 {
-            return Some(());
-        }
+    let directories = directories(tiff, endian)?;
+    // What has to stay as it is, for the rest to be found.
+    let mut stays = directories.clone();
+    stays.push(0..HEADER);
+    for directory in directories.iter().map(|range| range.start) {
         let count = usize::from(endian.u16(tiff, directory)?);
-        let end = directory.checked_add(2 + count * 12)?;
+        let end = directory.checked_add(2 + count * ENTRY)?;
         // Backwards, so that what moves up was looked at.
         for entry in (0..count).rev() {
-            let at = directory + 2 + entry * 12;
+            let at = directory + 2 + entry * ENTRY;
             if endian.u16(tiff, at)? == LOCATION {
                 let place = usize::try_from(endian.u32(tiff, at + 8)?).ok()?;
-                wipe(tiff, endian, place, directory..end + 4)?;
+                wipe(tiff, endian, place, &stays)?;
                 tiff.get(..end + 4)?;
-                tiff.copy_within(at + 12..end + 4, at);
-                tiff.get_mut(end - 8..end + 4)?.fill(0);
+                tiff.copy_within(at + ENTRY..end + 4, at);
+                tiff.get_mut(end + 4 - ENTRY..end + 4)?.fill(0);
                 let fewer = endian.u16(tiff, directory)?.checked_sub(1)?;
                 tiff.get_mut(directory..directory + 2)?
                     .copy_from_slice(&match endian {
@@ -129,34 +130,47 @@ fn taken_out(tiff: &mut [u8]) -> Option<()> {
                     });
             }
         }
-        let count = usize::from(endian.u16(tiff, directory)?);
-        // A directory may end the block without a word about the next one.
-        let Some(next) = endian.u32(tiff, directory + 2 + count * 12) else {
-            return Some(());
-        };
-        directory = usize::try_from(next).ok()?;
     }
     Some(())
 }
 
-/// Zeroes a directory and the values that it points to; `None` where they share bytes with the header
-/// or with the directory that is to stay.
-fn wipe(tiff: &mut [u8], endian: Endian, directory: usize, stays: Range<usize>) -> Option<()> {
-    let zero = |tiff: &mut [u8], range: Range<usize>| {
-        let shared = range.start < HEADER || (range.start < stays.end && stays.start < range.end);
-        if shared {
+/// Where the picture's directory lies, and its thumbnail's if there is one, each with the word about
+/// the next, which the last may lack.
+fn directories(tiff: &[u8], endian: Endian) -> Option<Vec<Range<usize>>> {
+    let mut found = Vec::new();
+    let mut next = endian.u32(tiff, 4);
+    while let Some(directory) = next.filter(|&at| at != 0)
+        && found.len() < 2
+    {
+        let directory = usize::try_from(directory).ok()?;
+        let count = usize::from(endian.u16(tiff, directory)?);
+        let end = directory.checked_add(2 + count * ENTRY)?;
+        next = endian.u32(tiff, end);
+        found.push(directory..end + 4);
+    }
+    Some(found)
+}
+
+/// Zeroes a directory and the values that it points to; `None` where it is too long to be one, or
+/// shares bytes with what stays.
+fn wipe(tiff: &mut [u8], endian: Endian, directory: usize, stays: &[Range<usize>]) -> Option<()> {
+    let zero = |tiff: &mut [u8], from: usize, length: usize| {
+        let range = from.min(tiff.len())..from.saturating_add(length).min(tiff.len());
+        let shares = |other: &Range<usize>| range.start < other.end && other.start < range.end;
+        if stays.iter().any(shares) {
             return None;
         }
-        if let Some(bytes) = tiff.get_mut(range) {
-            bytes.fill(0);
-        }
+        tiff.get_mut(range)?.fill(0);
         Some(())
     };
     let Some(count) = endian.u16(tiff, directory) else {
         return Some(());
     };
-    for entry in 0..usize::from(count.min(MAX_ENTRIES)) {
-        let at = directory + 2 + entry * 12;
+    if count > MAX_ENTRIES {
+        return None;
+    }
+    for entry in 0..usize::from(count) {
+        let at = directory + 2 + entry * ENTRY;
         let (Some(kind), Some(number), Some(place)) = (
             endian.u16(tiff, at + 2),
             endian.u32(tiff, at + 4),
@@ -166,11 +180,10 @@ fn wipe(tiff: &mut [u8], endian: Endian, directory: usize, stays: Range<usize>) 
         };
         let size = SIZES.get(usize::from(kind)).copied().unwrap_or(0);
         let length = size.saturating_mul(number as usize);
-        let place = place as usize;
         if length > 4 {
-            zero(tiff, place..place.saturating_add(length))?;
+            zero(tiff, place as usize, length)?;
         }
-        zero(tiff, at..at + 12)?;
+        zero(tiff, at, ENTRY)?;
     }
     Some(())
 }
@@ -227,6 +240,16 @@ mod tests {
     }
 
     #[test]
+    fn of_a_value_that_the_block_cuts_off_the_rest_is_wiped() {
+        let mut exif = b"MM\0*\0\0\0\x08\0\x01\x88\x25\0\x04\0\0\0\x01\0\0\0\x1A".to_vec();
+        exif.extend(b"\0\0\0\0\0\x01\0\x02\0\x05\0\0\0\x03\0\0\0\x2C\0\0\0\0");
+        assert_eq!(exif.len(), 0x2C);
+        exif.extend(b"SECRET");
+        let clean = without_location(&exif);
+        assert!(!clean.is_empty() && !clean.windows(3).any(|three| three == b"CRE"));
+    }
+
+    #[test]
     fn a_block_whose_place_lies_over_its_own_directory_is_dropped() {
         // Of one GPS entry, which points at the header, at its directory, or at itself.
         for place in [0, 6, 8, 10, 12] {
@@ -239,6 +262,16 @@ mod tests {
                 "{place}: {clean:?}"
             );
         }
+        // The thumbnail's, which points at the picture's.
+        let mut exif =
+            b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\x1A".to_vec();
+        exif.extend(b"\0\x01\x88\x25\0\x04\0\0\0\x01\0\0\0\x08\0\0\0\0");
+        assert!(without_location(&exif).is_empty());
+        // A directory that is too long to be one.
+        let mut exif = b"MM\0*\0\0\0\x08\0\x01\x88\x25\0\x04\0\0\0\x01\0\0\0\x1A".to_vec();
+        exif.extend(b"\0\0\0\0\xFF\xFF");
+        exif.extend([1; 200]);
+        assert!(without_location(&exif).is_empty());
         // A value over the header.
         let mut exif = b"MM\0*\0\0\0\x08\0\x01\x88\x25\0\x04\0\0\0\x01\0\0\0\x1A".to_vec();
         exif.extend([0; 4]);

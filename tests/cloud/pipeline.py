@@ -310,12 +310,13 @@ def run(report):
     build = ["every function is packaged", "the command with its adapters of AWS is built"]
     names = ["terraform apply with the packages", "200 images go through", "the results are there",
              "the record verifies", "what failed is in the dead-letter queue", "the alarm makes one Slack message",
-             "a webhook is rotated",
-             "what nobody told of is closed by the sweep", "a stop and a kill in mid-task end as they should",
+             "a webhook is rotated", "what nobody told of is closed by the sweep",
+             "a stop and a kill in mid-task end as they should",
              "throttling, faults and lost answers lose nothing", "doctor finds nothing wrong",
              "a redrive does again what failed", "a backfill starts nothing twice",
              "a backfill that broke off is resumed", "uploads come in over HTTP, or are refused",
-             "labels come from Rekognition, throttled and tried again", "an issuer's tokens may upload, others not", "what was rolled back is as before",
+             "labels come from Rekognition, throttled and tried again", "an issuer's tokens may upload, others not",
+             "what was rolled back is as before",
              "an image is erased and the record verifies", "the roles are the calls that were seen",
              "the record is the local mode's"]
     try:
@@ -412,7 +413,9 @@ def through(report, names, deployment, slack, issuer):
         deployment.client("cloudwatch").set_alarm_state(
             AlarmName="safelight-dead-letters-age", StateValue="ALARM", StateReason="rotation of the webhook")
         until("a message by the new webhook", lambda: len(slack.messages) == 2, 60)
-        print(f"        {slack.refused} refused by the old one; then: {slack.messages[1]['text']}")
+        # Within the five minutes for which the function keeps the old one.
+        assert slack.refused, "the old one was not used any more"
+        print(f"        refused by the old one; then: {slack.messages[1]['text']}")
 
     def swept():
         rule = next(each["Name"] for each in deployment.client("events").list_rules()["Rules"]
@@ -654,7 +657,9 @@ def through(report, names, deployment, slack, issuer):
         client = uploads.Client(deployment.running, deployment.outputs["upload_endpoint"])
         small, count = chosen["graphics/badge.png"].read_bytes(), len(deployment.closed())
         good = {"aud": "safelight", "scope": "images/write"}
-        put = lambda token, **more: client.ask("PUT", "images/uploads/token.png", small, token=token, **more)[0]
+
+        def put(token, **more):
+            return client.ask("PUT", "images/uploads/token.png", small, token=token, **more)[0]
         assert put(issuer.token(**good)) == 201
         deployment.settled(count + 1)
         refused = {
@@ -722,6 +727,7 @@ def through(report, names, deployment, slack, issuer):
         return
     first = deployment.histories()
     for name, check in zip(names[2:], [
-            results_are_there, verifies, failed_are_letters, one_message, rotated, swept, stopped_and_killed, faults, doctor,
-            redriven, backfilled, resumed, uploaded, labelled, by_token, rolled_back, erased, roles, same_as_local]):
+            results_are_there, verifies, failed_are_letters, one_message, rotated, swept, stopped_and_killed, faults,
+            doctor, redriven, backfilled, resumed, uploaded, labelled, by_token, rolled_back, erased, roles,
+            same_as_local]):
         report.check(name, check)

@@ -486,10 +486,17 @@ def through(report, names, deployment, slack, issuer):
         before = {key: documents[0]["summary"]["outcome"] for key, documents in first.items()}
         deployment.proxy.made.clear()
         deployment.proxy.rate = 0.1
-        for key, source in sent.items():
-            deployment.put(f"faulty/{key}", source.read_bytes())
+        try:
+            for key, source in sent.items():
+                deployment.put(f"faulty/{key}", source.read_bytes())
+            until("all have ended", lambda: len(deployment.executions()) >= count + len(sent)
+                  and "RUNNING" not in deployment.executions().values())
+        finally:
+            deployment.proxy.rate = 0.0
+        # The notice of an end that `record` failed to handle comes again after half an hour; the sweep is sooner.
+        until("the sweep has closed all", lambda: deployment.sweep()["closed"] == 0
+              and len(deployment.closed()) >= count + len(sent))
         deployment.settled(count + len(sent))
-        deployment.proxy.rate = 0.0
         made = {kind: number for kind, number in deployment.proxy.made.items() if kind}
         print(f"        {sum(deployment.proxy.made.values())} calls, of which {made}")
         assert len(made) == 4, made

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Gives every fuzz target a corpus to start from, out of what the repository holds: fuzz/corpus/<target>/.
+# Gives every fuzz target a corpus to start from, out of what the repository holds: corpus/<target>/, in
+# fuzz/ and in fuzz/pixels/.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -22,25 +23,21 @@ find samples functions -type f -size -32k \( -name '*.png' -o -name '*.jpg' -o -
     cp "$file" "fuzz/corpus/header/$(cksum <"$file" | cut -d ' ' -f 1)"
 done
 
-# The same with the number of its format in front, as octal; and the JPEGs alone.
-folder decode
-folder jpeg_planes
-number() {
-    number=0
-    for kind in jpg png gif webp bmp tiff ico jxl jp2 svg avif heic; do
-        [ "$kind" = "$1" ] && { printf '\\%03o' "$number"; return; }
-        number=$((number + 1))
-    done
-    number jpg
-}
-find samples functions -type f -size -32k \( -name '*.png' -o -name '*.jpg' -o -name '*.gif' -o -name '*.webp' \
-    -o -name '*.bmp' -o -name '*.tif*' -o -name '*.ico' -o -name '*.jxl' -o -name '*.jp2' -o -name '*.svg' \
-    -o -name '*.avif' -o -name '*.heic' \) | while IFS= read -r file; do
-    name=$(cksum <"$file" | cut -d ' ' -f 1)
-    # shellcheck disable=SC2059 # The format is the byte.
-    { printf "$(number "${file##*.}")"; cat "$file"; } >"fuzz/corpus/decode/$name"
-    case $file in *.jpg) cp "$file" "fuzz/corpus/jpeg_planes/$name" ;; esac
+# The same by format; with the test images of Pillow where `cargo xtask hostile` has fetched them.
+pixels=fuzz/pixels/corpus
+seed() { mkdir -p "$pixels/$2" && cp "$1" "$pixels/$2/$(cksum <"$1" | cut -d ' ' -f 1)"; }
+pillow=target/rivals/pillow/Tests
+find samples functions $(ls -d "$pillow/images" 2>/dev/null) -type f -size -48k | while IFS= read -r file; do
+    case $file in
+        *.jpg | *.jpeg) seed "$file" jpeg && seed "$file" jpeg_planes ;;
+        *.png | *.apng) seed "$file" png ;;
+        *.tif | *.tiff) seed "$file" tiff && seed "$file" metadata ;;
+        *.jp2 | *.j2k) seed "$file" jp2 ;;
+        *.gif | *.webp | *.bmp | *.ico | *.jxl | *.svg | *.avif | *.heic) seed "$file" "${file##*.}" ;;
+    esac
 done
+mkdir -p "$pixels/colour"
+python3 fuzz/profiles.py "$pixels/colour" $(ls "$pillow"/icc/*.icc 2>/dev/null)
 
 folder event
 cp schema/samples/*/*.json fuzz/corpus/event/

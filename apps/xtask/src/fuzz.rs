@@ -8,13 +8,19 @@ use serde::Deserialize;
 
 use crate::workspace::Workspace;
 
+/// The crates of fuzz targets, each a workspace of its own.
+const CRATES: [&str; 2] = ["fuzz", "fuzz/pixels"];
+
 /// Options of the fuzz run.
 #[derive(Debug, clap::Args)]
 pub struct Options {
     /// How long each target runs
     #[arg(long, value_name = "N", default_value_t = 60)]
     seconds: u32,
-    /// Only these targets; all where none is given
+    /// Features of the pictures' targets: avif, heic
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    features: Vec<String>,
+    /// Only these targets; all that the features allow where none is given
     #[arg(value_name = "TARGET")]
     targets: Vec<String>,
 }
@@ -30,37 +36,36 @@ struct Package {
     targets: Vec<Target>,
 }
 
-#[derive(Debug, Deserialize)]
+/// A fuzz target.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 struct Target {
     name: String,
     kind: Vec<String>,
+    #[serde(default, rename = "required-features")]
+    features: Vec<String>,
+    /// The folder of its crate, from the root.
+    #[serde(skip)]
+    folder: &'static str,
 }
 
 /// Runs them. The first finding ends it, with what cargo-fuzz says about it.
 pub fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<()> {
     let program = cargo_fuzz(workspace)?;
-    let targets = targets(workspace)?;
-    let chosen: Vec<&String> = targets
-        .iter()
-        .filter(|target| options.targets.is_empty() || options.targets.contains(target))
-        .collect();
-    let unknown: Vec<_> = options
-        .targets
-        .iter()
-        .filter(|target| !targets.contains(target))
-        .collect();
-    ensure!(
-        unknown.is_empty(),
-        "there is no fuzz target {unknown:?}; there are {}",
-        targets.join(", ")
-    );
+    let mut targets = Vec::new();
+    for folder in CRATES {
+        targets.extend(targets_of(workspace, folder)?);
+    }
+    let chosen = chosen(&targets, options)?;
     seeds(workspace)?;
     for target in &chosen {
-        println!("== {target}: {} s", options.seconds);
+        let Target { name, folder, .. } = target;
+        println!("== {name}: {} s", options.seconds);
         let limit = format!("-max_total_time={}", options.seconds);
         let status = Command::new(&program)
             // Called as cargo would call it: the subcommand is its first argument.
-            .args(["fuzz", "run", target, "--", &limit])
+            .args(["fuzz", "run", "--fuzz-dir", folder])
+            .args(["--features", &target.features.join(",")])
+            .args([name, "--", &limit])
             .current_dir(workspace.root())
             // Sanitizers are behind nightly flags; this makes the stable compiler take them.
             .env("RUSTC_BOOTSTRAP", "1")
@@ -68,7 +73,7 @@ pub fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<()> {
             .context("cargo-fuzz cannot be run")?;
         if !status.success() {
             bail!(
-                "{target} found something ({status}): the input is below fuzz/artifacts/{target}/"
+                "{name} found something ({status}): the input is below {folder}/artifacts/{name}/"
             );
         }
     }
@@ -78,6 +83,35 @@ pub fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<()> {
         options.seconds
     );
     Ok(())
+}
+
+/// The targets that are named, or all; those whose features are not there are skipped by name.
+fn chosen<'a>(targets: &'a [Target], options: &Options) -> anyhow::Result<Vec<&'a Target>> {
+    let known = || targets.iter().map(|target| target.name.as_str());
+    for name in &options.targets {
+        ensure!(
+            known().any(|known| known == name),
+            "there is no fuzz target {name:?}; there are {}",
+            known().collect::<Vec<_>>().join(", ")
+        );
+    }
+    let mut chosen = Vec::new();
+    for target in targets {
+        let named = options.targets.contains(&target.name);
+        let missing = target
+            .features
+            .iter()
+            .find(|&feature| !options.features.contains(feature));
+        match missing {
+            Some(feature) if named => bail!("{} needs --features {feature}", target.name),
+            Some(feature) if options.targets.is_empty() => {
+                println!("SKIPPED: {} (without --features {feature})", target.name);
+            }
+            None if named || options.targets.is_empty() => chosen.push(target),
+            _ => {}
+        }
+    }
+    Ok(chosen)
 }
 
 /// Gives each target's corpus what the repository holds of its kind.
@@ -112,7 +146,8 @@ fn runs(program: &Path) -> bool {
     command.status().is_ok_and(|status| status.success())
 }
 
-fn targets(workspace: &Workspace) -> anyhow::Result<Vec<String>> {
+fn targets_of(workspace: &Workspace, folder: &'static str) -> anyhow::Result<Vec<Target>> {
+    let manifest = format!("{folder}/Cargo.toml");
     let output = workspace
         .cargo(&[
             "metadata",
@@ -120,7 +155,7 @@ fn targets(workspace: &Workspace) -> anyhow::Result<Vec<String>> {
             "--format-version",
             "1",
             "--manifest-path",
-            "fuzz/Cargo.toml",
+            &manifest,
         ])
         .stderr(Stdio::inherit())
         .output()
@@ -130,43 +165,72 @@ fn targets(workspace: &Workspace) -> anyhow::Result<Vec<String>> {
         "`cargo metadata` failed: {}",
         output.status
     );
-    binaries(&output.stdout)
+    binaries(&output.stdout, folder)
 }
 
-fn binaries(metadata: &[u8]) -> anyhow::Result<Vec<String>> {
+fn binaries(metadata: &[u8], folder: &'static str) -> anyhow::Result<Vec<Target>> {
     let metadata: Metadata =
         serde_json::from_slice(metadata).context("`cargo metadata` cannot be read")?;
     let targets = metadata
         .packages
         .into_iter()
         .flat_map(|package| package.targets);
-    let mut names: Vec<String> = targets
+    let mut targets: Vec<Target> = targets
         .filter(|target| target.kind.iter().any(|kind| kind == "bin"))
-        .map(|target| target.name)
+        .map(|target| Target { folder, ..target })
         .collect();
-    names.sort();
-    ensure!(!names.is_empty(), "fuzz/ has no targets");
-    Ok(names)
+    targets.sort_by(|one, other| one.name.cmp(&other.name));
+    ensure!(!targets.is_empty(), "{folder} has no targets");
+    Ok(targets)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const TWO: &[u8] = br#"{"packages": [{"targets": [
+        {"name": "png", "kind": ["bin"]},
+        {"name": "safelight-fuzz", "kind": ["lib"]},
+        {"name": "avif", "kind": ["bin"], "required-features": ["avif"]}]}]}"#;
+
+    fn names(targets: &str, features: &str) -> anyhow::Result<Vec<String>> {
+        let list = |text: &str| text.split_whitespace().map(str::to_owned).collect();
+        let options = Options {
+            seconds: 1,
+            features: list(features),
+            targets: list(targets),
+        };
+        let known = binaries(TWO, "fuzz").unwrap();
+        let chosen = chosen(&known, &options)?;
+        Ok(chosen.iter().map(|target| target.name.clone()).collect())
+    }
+
     #[test]
-    fn every_binary_is_a_target() {
-        let metadata = br#"{"packages": [{"targets": [
-            {"name": "jsonata", "kind": ["bin"]}, {"name": "safelight-fuzz", "kind": ["lib"]}, {"name": "header", "kind": ["bin"]}]}]}"#;
-        assert_eq!(binaries(metadata).unwrap(), ["header", "jsonata"]);
-        assert!(binaries(br#"{"packages": []}"#).is_err());
+    fn every_binary_is_a_target_that_its_features_allow() {
+        assert_eq!(names("", "").unwrap(), ["png"]);
+        assert_eq!(names("", "avif").unwrap(), ["avif", "png"]);
+        assert_eq!(names("avif", "avif").unwrap(), ["avif"]);
+        assert!(
+            names("avif", "")
+                .unwrap_err()
+                .to_string()
+                .contains("--features avif")
+        );
+        assert!(
+            names("gif", "")
+                .unwrap_err()
+                .to_string()
+                .contains("avif, png")
+        );
+        assert!(binaries(br#"{"packages": []}"#, "fuzz").is_err());
     }
 
     #[test]
     fn the_targets_of_this_repository_are_found() {
-        assert!(
-            targets(&Workspace::here())
-                .unwrap()
-                .contains(&"header".to_owned())
-        );
+        let workspace = Workspace::here();
+        for (folder, name) in CRATES.into_iter().zip(["header", "jxl"]) {
+            let found = targets_of(&workspace, folder).unwrap();
+            assert!(found.iter().any(|target| target.name == name), "{found:?}");
+        }
     }
 }

@@ -33,6 +33,14 @@ impl Endian {
             Self::Big => u32::from_be_bytes(raw),
         })
     }
+
+    pub(crate) fn u64(self, bytes: &[u8], at: usize) -> Option<u64> {
+        let raw: [u8; 8] = bytes.get(at..at.checked_add(8)?)?.try_into().ok()?;
+        Some(match self {
+            Self::Little => u64::from_le_bytes(raw),
+            Self::Big => u64::from_be_bytes(raw),
+        })
+    }
 }
 
 /// Where the SHORT value of `tag` lies in the first directory of a classic TIFF structure.

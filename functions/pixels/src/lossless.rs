@@ -6,7 +6,7 @@ use png::Transformations;
 use tiff::tags::{CompressionMethod, Tag};
 
 use crate::decode::tiff::Page;
-use crate::decode::{gif as gif_file, png as png_file, tiff as tiff_file};
+use crate::decode::{gif as gif_file, png as png_file, tiff as tiff_file, tiff_directory};
 use crate::error::guarded;
 use crate::{
     Channels, Format, Limits, Metadata, MetadataPolicy, Orientation, PixelError, Pixels, Samples,
@@ -260,7 +260,7 @@ pub fn tiff(
     policy: MetadataPolicy,
 ) -> Result<Recompressed, PixelError> {
     guarded(Format::Tiff, "recompression", || {
-        if tiff_file::pages(bytes, 2) > 1 {
+        if tiff_directory::pages(bytes, 2) > 1 {
             return Ok(Recompressed::Kept("a TIFF of several pages is kept whole"));
         }
         if policy == MetadataPolicy::Keep {

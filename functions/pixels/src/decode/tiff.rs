@@ -4,11 +4,11 @@ use std::borrow::Cow;
 use std::io::Cursor;
 
 use tiff::decoder::{ChunkType, Decoder, DecodingResult};
-use tiff::tags::Tag;
+use tiff::tags::{Tag, Type};
 use tiff::{ColorType, TiffError, TiffFormatError};
 
 use super::tiff_samples::{self, Raw};
-use super::{Decoded, Source, assemble};
+use super::{Decoded, Source, assemble, tiff_directory};
 use crate::colour::{self, Colour};
 use crate::{
     Channels, ColourModel, Format, Limits, Metadata, Orientation, PixelError, Samples, exif,
@@ -39,6 +39,7 @@ pub(crate) fn fail(place: &'static str, error: TiffError) -> PixelError {
 
 /// Opens the first page after its size was checked.
 pub(crate) fn open<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Reader<'a>, PixelError> {
+    tiff_directory::check(bytes)?;
     let mut own = tiff::decoder::Limits::default();
     own.decoding_buffer_size = limits.max_bytes_usize();
     own.intermediate_buffer_size = limits.max_bytes_usize();
@@ -49,18 +50,6 @@ pub(crate) fn open<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Reader<'a>, P
     let (width, height) = reader.dimensions().map_err(|error| fail("header", error))?;
     limits.check(FORMAT, u64::from(width), u64::from(height), 1)?;
     Ok(reader)
-}
-
-/// Pages of the file, at most `limit`.
-pub(crate) fn pages(bytes: &[u8], limit: u32) -> u32 {
-    let Ok(mut reader) = Decoder::new(Cursor::new(bytes)) else {
-        return 1;
-    };
-    let mut pages = 1;
-    while pages < limit && reader.more_images() && reader.next_image().is_ok() {
-        pages += 1;
-    }
-    pages
 }
 
 /// The profile and the colour model of the open page, and its raw samples, chunky.
@@ -106,11 +95,7 @@ pub(crate) fn read_page(bytes: &[u8], limits: &Limits) -> Result<Page, PixelErro
     } else {
         None
     };
-    let icc = reader
-        .find_tag(Tag::IccProfile)
-        .ok()
-        .flatten()
-        .and_then(|value| value.into_u8_vec().ok());
+    let icc = profile(&mut reader, bytes.len());
     let orientation = reader
         .find_tag_unsigned::<u16>(Tag::Orientation)
         .ok()
@@ -136,6 +121,20 @@ pub(crate) fn read_page(bytes: &[u8], limits: &Limits) -> Result<Page, PixelErro
         premultiplied,
         palette,
     })
+}
+
+/// The profile, read as bytes: as a list of values it would take 32 times as much.
+fn profile(reader: &mut Reader<'_>, file: usize) -> Option<Vec<u8>> {
+    let mut directory = reader.image_ifd();
+    let entry = directory.find_entry(Tag::IccProfile)?;
+    let size = usize::try_from(entry.count()).ok()?;
+    let is_bytes = matches!(entry.field_type(), Type::BYTE | Type::UNDEFINED);
+    if !is_bytes || size > colour::MAX_ICC_BYTES.min(file) {
+        return None;
+    }
+    let mut profile = vec![0; size];
+    let read = directory.find_tag_bytes(Tag::IccProfile, &mut profile, 0);
+    (read.ok()?? == size).then_some(profile)
 }
 
 /// Refuses planes of tiles that hang over the edge: the decoder takes those of the second plane and on
@@ -177,7 +176,7 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, PixelErro
         Some(colour) => (None, colour),
         None => colour::keep(profile, channels),
     };
-    let frames = pages(bytes, limits.max_frames.max(2));
+    let frames = tiff_directory::pages(bytes, limits.max_frames.max(2));
     Ok(Decoded {
         pixels: assemble(FORMAT, width, height, channels, samples)?,
         orientation,

@@ -39,21 +39,25 @@ pub(crate) fn open<'a>(
     let (width, height) = decoder.dimensions();
     // The bitstream decoder's planes or its RGBA buffer, beside the output.
     limits.check(FORMAT, u64::from(width), u64::from(height), 8)?;
-    check_frames(bytes, decoder.num_frames())?;
+    check_frames(bytes, (width, height), decoder.num_frames())?;
     decoder.set_memory_limit(limits.max_bytes_usize());
     Ok(decoder)
 }
 
-/// What the decoder takes for granted: a lossy bitstream is a key frame, and that of an animation's
-/// frame is as large as the frame; a frame's chunk has an even length, holds a whole bitstream, and
+/// What the decoder takes for granted, or sees only when it has taken the memory: a lossy bitstream is a
+/// key frame, and as large as the canvas, or as the frame in an animation; a frame's chunk has an even length, holds a whole bitstream, and
 /// is where the sizes of the chunks before it say.
-fn check_frames(bytes: &[u8], frames: u32) -> Result<(), PixelError> {
+fn check_frames(bytes: &[u8], canvas: (u32, u32), frames: u32) -> Result<(), PixelError> {
     let broken = |cause: &str| PixelError::decode(FORMAT, "frames", cause);
     let mut walked = 0;
     for (name, data) in riff::chunks(bytes) {
         match &name {
             b"VP8 " => {
-                bitstream_size(data).ok_or_else(|| broken("the bitstream is no key frame"))?;
+                let coded =
+                    bitstream_size(data).ok_or_else(|| broken("the bitstream is no key frame"))?;
+                if coded != canvas {
+                    return Err(broken("the bitstream has another size than the canvas"));
+                }
             }
             b"ANMF" => {
                 if data.len() % 2 == 1 {

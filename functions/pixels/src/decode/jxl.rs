@@ -141,8 +141,20 @@ fn is_srgb(encoding: &EnumColourEncoding) -> bool {
             || encoding.cicp() == Some([1, 13, 0, 1]))
 }
 
+/// Whether the decoder can say in a profile what the samples mean.
+fn is_described(encoding: &EnumColourEncoding) -> bool {
+    matches!(encoding.colour_space, ColourSpace::Rgb | ColourSpace::Grey)
+        && !matches!(
+            encoding.tf,
+            TransferFunction::Unknown | TransferFunction::Gamma { g: 0, .. }
+        )
+}
+
 /// Asks for what can be shown, and says which profile the samples have then.
-fn colour_of(image: &mut JxlImage, channels: Channels) -> (Option<Vec<u8>>, Colour) {
+fn colour_of(
+    image: &mut JxlImage,
+    channels: Channels,
+) -> Result<(Option<Vec<u8>>, Colour), PixelError> {
     if image.hdr_type().is_some() {
         let intent = RenderingIntent::Relative;
         image.request_color_encoding(if channels.is_grey() {
@@ -150,14 +162,20 @@ fn colour_of(image: &mut JxlImage, channels: Channels) -> (Option<Vec<u8>>, Colo
         } else {
             EnumColourEncoding::srgb(intent)
         });
-        return (None, Colour::ToneMapped);
+        return Ok((None, Colour::ToneMapped));
     }
-    match &image.image_header().metadata.colour_encoding {
+    Ok(match &image.image_header().metadata.colour_encoding {
         ColourEncoding::Enum(encoding) if is_srgb(encoding) => (None, Colour::AssumedSrgb),
+        ColourEncoding::Enum(encoding) if !is_described(encoding) => {
+            return Err(PixelError::unsupported(
+                FORMAT,
+                "colours of a space or a transfer function that the file does not name",
+            ));
+        }
         // Without a colour management system an XYB picture is rendered as sRGB, whose profile
         // this is then.
         _ => colour::keep(Some(image.rendered_icc()), channels),
-    }
+    })
 }
 
 fn read<T: jxl_oxide::FrameBufferSample + Copy + Default>(
@@ -226,7 +244,7 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, PixelErro
     let (icc, colour) = if format.has_black() {
         (Some(image.rendered_icc()), Colour::CmykByFormula)
     } else {
-        colour_of(&mut image, channels)
+        colour_of(&mut image, channels)?
     };
     let render = image
         .render_frame(0)

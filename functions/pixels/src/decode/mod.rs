@@ -13,6 +13,7 @@ mod jxl;
 pub(crate) mod png;
 mod svg;
 mod svg_cost;
+mod svg_document;
 pub(crate) mod tiff;
 pub(crate) mod tiff_directory;
 pub(crate) mod tiff_samples;

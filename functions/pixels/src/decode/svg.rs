@@ -3,14 +3,14 @@
 //! Nothing outside the file is read, and no entity is expanded: a document that declares one is
 //! refused. Text is not drawn, since no font is the same on two machines and none is bundled, and
 //! neither are pictures inside the picture. What a document may cost is bounded before it is drawn:
-//! see [`super::svg_cost`].
+//! see [`super::svg_document`] and [`super::svg_cost`].
 
 use std::borrow::Cow;
 
 use resvg::tiny_skia::{Pixmap, Transform};
 use resvg::usvg::{self, ImageHrefResolver, Options, Tree, roxmltree};
 
-use super::{Decoded, Source, assemble, svg_cost};
+use super::{Decoded, Source, assemble, svg_cost, svg_document};
 use crate::colour::Colour;
 use crate::{Channels, ColourModel, Format, Limits, Metadata, Orientation, PixelError, Samples};
 
@@ -22,7 +22,7 @@ const MAX_BYTES: usize = 32 << 20;
 /// CSS's size of a replaced element, where the document says none; validate says the same.
 const DEFAULT_SIZE: (f32, f32) = (300.0, 150.0);
 
-/// The library walks the tree by recursion, at most as deep as [`svg_cost`] lets it.
+/// The library walks the tree by recursion, at most as deep as [`svg_document`] lets it.
 const STACK: usize = 48 << 20;
 
 pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, PixelError> {
@@ -53,12 +53,12 @@ fn draw(bytes: &[u8], limits: &Limits) -> Result<Decoded, PixelError> {
     let text = without_doctype(text.trim_start_matches('\u{feff}'))?;
     let options = roxmltree::ParsingOptions {
         allow_dtd: false,
-        nodes_limit: svg_cost::MAX_NODES,
+        nodes_limit: svg_document::MAX_NODES,
         ..roxmltree::ParsingOptions::default()
     };
     let document =
         roxmltree::Document::parse_with_options(&text, options).map_err(|error| broken(&error))?;
-    svg_cost::check_document(&document)?;
+    svg_document::check(&document, limits)?;
     let (width, height) = DEFAULT_SIZE;
     let options = Options {
         default_size: usvg::Size::from_wh(width, height)
@@ -78,7 +78,7 @@ fn draw(bytes: &[u8], limits: &Limits) -> Result<Decoded, PixelError> {
         tree.size().height().ceil() as u32,
     );
     limits.check(FORMAT, u64::from(width), u64::from(height), 4)?;
-    svg_cost::check_drawing(&tree, width, height, limits)?;
+    svg_cost::check(&tree, width, height, limits)?;
     let mut pixmap = Pixmap::new(width, height)
         .ok_or_else(|| PixelError::decode(FORMAT, "header", "the size overflows"))?;
     resvg::render(&tree, Transform::identity(), &mut pixmap.as_mut());
@@ -105,9 +105,10 @@ fn draw(bytes: &[u8], limits: &Limits) -> Result<Decoded, PixelError> {
 
 fn broken(error: &roxmltree::Error) -> PixelError {
     match error {
-        roxmltree::Error::NodesLimitReached => {
-            PixelError::unsupported(FORMAT, format!("more than {} nodes", svg_cost::MAX_NODES))
-        }
+        roxmltree::Error::NodesLimitReached => PixelError::unsupported(
+            FORMAT,
+            format!("more than {} nodes", svg_document::MAX_NODES),
+        ),
         roxmltree::Error::UnknownEntityReference(..) => {
             PixelError::unsupported(FORMAT, format!("entities: {error}"))
         }

@@ -1,122 +1,29 @@
 //! What drawing an SVG may cost, found out before it is drawn.
 //!
-//! A short document can ask for a great deal: elements that use elements that use elements, a marker
-//! on each of a thousand corners, a pattern in every shape of a pattern, a layer in a layer, a tile
-//! that is larger than the picture. First the document is counted as the library would copy it, then
-//! its tree is walked as the renderer would, with areas in the place of pixels.
+//! A short document can ask for a great deal: a pattern in every shape of a pattern, a layer in a layer,
+//! a tile that is larger than the picture, a line of a million dashes. The tree is walked as the renderer
+//! would, with areas in the place of pixels.
 
-use std::collections::HashMap;
-
-use resvg::tiny_skia::Transform;
-use resvg::usvg::roxmltree::{Document, Node};
+use resvg::tiny_skia::{PathSegment, Point, Transform};
 use resvg::usvg::{self, ClipPath, Group, Mask, Paint, Pattern, Tree, filter};
 
 use super::svg::FORMAT;
+use super::svg_document::{MAX_DEPTH, refuse};
 use crate::{Limits, PixelError};
 
-/// Nodes of the document, text between tags included.
-pub(super) const MAX_NODES: u32 = 500_000;
-/// Elements after every `use` is replaced by what it uses.
-const MAX_ELEMENTS: u64 = 300_000;
-/// Copies that markers, patterns, masks and clips may make of their elements.
-const MAX_COPIES: u64 = 1_000_000;
-/// Elements in elements, those that are used included.
-const MAX_DEPTH: usize = 160;
 /// Pixels that are touched; half a minute's work, or so.
 const MAX_WORK: f64 = 6e9;
 /// What a shape costs beside its pixels, in pixels.
 const A_SHAPE: f64 = 400.0;
+/// What a dash of a line costs, in pixels.
+const A_DASH: f64 = 100.0;
+/// A shape that reaches farther than this, in pixels, is not drawn soundly by the renderer.
+const FAR: f32 = 1e7;
 /// The renderer makes no layer larger than five canvases by five, before it is turned.
 const LARGEST_LAYER: f64 = 7.1;
 
-fn refuse(what: impl Into<String>) -> PixelError {
-    PixelError::unsupported(FORMAT, what)
-}
-
-/// Counts what the library would make of the document.
-pub(super) fn check_document(document: &Document<'_>) -> Result<(), PixelError> {
-    let mut count = Count {
-        by_id: document
-            .descendants()
-            .filter_map(|node| Some((node.attribute("id")?, node)))
-            .collect(),
-        known: HashMap::new(),
-    };
-    let elements = count.of(document.root(), 0)?;
-    if elements > MAX_ELEMENTS {
-        return Err(refuse(format!("more than {MAX_ELEMENTS} elements")));
-    }
-    let (mut markers, mut paints, mut shapes, mut corners) = (0, 0, 0u64, 0u64);
-    for node in document.descendants().filter(Node::is_element) {
-        match node.tag_name().name() {
-            "marker" => markers = count.of(node, 0)?.max(markers),
-            "pattern" | "mask" | "clipPath" | "filter" => paints = count.of(node, 0)?.max(paints),
-            "path" | "polygon" | "polyline" | "line" | "rect" | "circle" | "ellipse" => {
-                shapes += 1;
-                let length = |name| node.attribute(name).map_or(0, str::len);
-                corners += (length("d").max(length("points")) as u64 / 2).max(4);
-            }
-            _ => {}
-        }
-    }
-    // As often as the shapes themselves are copied by `use`.
-    let repeats = (elements / (document.descendants().count() as u64).max(1)).max(1);
-    let copies = markers
-        .saturating_mul(corners)
-        .max(paints.saturating_mul(shapes))
-        .saturating_mul(repeats);
-    if copies > MAX_COPIES {
-        return Err(refuse(
-            "markers, patterns, masks or clips that would be copied more than a million times",
-        ));
-    }
-    Ok(())
-}
-
-struct Count<'a, 'input> {
-    by_id: HashMap<&'a str, Node<'a, 'input>>,
-    /// Elements below a node; zero while it is being counted, so that a circle ends.
-    known: HashMap<usize, u64>,
-}
-
-impl<'a, 'input> Count<'a, 'input> {
-    fn of(&mut self, node: Node<'a, 'input>, depth: usize) -> Result<u64, PixelError> {
-        if depth > MAX_DEPTH {
-            return Err(refuse(format!("elements nested deeper than {MAX_DEPTH}")));
-        }
-        let key = node.id().get_usize();
-        if let Some(&known) = self.known.get(&key) {
-            return Ok(known);
-        }
-        self.known.insert(key, 0);
-        let mut elements = u64::from(node.is_element());
-        for child in node.children().filter(Node::is_element) {
-            elements = elements.saturating_add(self.of(child, depth + 1)?);
-        }
-        if let Some(target) = self.referred(node) {
-            elements = elements.saturating_add(self.of(target, depth + 1)?);
-        }
-        self.known.insert(key, elements);
-        Ok(elements)
-    }
-
-    /// What a `use`, or a pattern or gradient that builds on another, refers to.
-    fn referred(&self, node: Node<'a, 'input>) -> Option<Node<'a, 'input>> {
-        let name = node.tag_name().name();
-        if !matches!(name, "use" | "pattern" | "tref" | "feImage") {
-            return None;
-        }
-        let href = node
-            .attributes()
-            .find(|attribute| attribute.name() == "href")?;
-        self.by_id
-            .get(href.value().trim().strip_prefix('#')?)
-            .copied()
-    }
-}
-
 /// Walks the tree as the renderer will.
-pub(super) fn check_drawing(
+pub(super) fn check(
     tree: &Tree,
     width: u32,
     height: u32,
@@ -225,8 +132,14 @@ impl Walk {
             match node {
                 usvg::Node::Group(group) => self.group(group, transform, held, depth + 1)?,
                 usvg::Node::Path(path) => {
+                    if is_far(path.stroke_bounding_box(), transform) {
+                        return Err(refuse(
+                            "shapes that reach more than ten million pixels away",
+                        ));
+                    }
                     let (width, height) = self.sides(path.stroke_bounding_box(), transform);
-                    self.spend(A_SHAPE + path.data().len() as f64 * 20.0 + width * height)?;
+                    let outline = path.data().len() as f64 * 20.0 + dashes(path) * A_DASH;
+                    self.spend(A_SHAPE + outline + width * height)?;
                     let fill = path.fill().map(usvg::Fill::paint);
                     let stroke = path.stroke().map(usvg::Stroke::paint);
                     for paint in [fill, stroke].into_iter().flatten() {
@@ -300,6 +213,45 @@ impl Walk {
         }
         self.group(mask.root(), transform, held, depth + 1)
     }
+}
+
+fn is_far(rect: usvg::Rect, transform: Transform) -> bool {
+    rect.transform(transform).is_none_or(|rect| {
+        let edges = [rect.left(), rect.top(), rect.right(), rect.bottom()];
+        edges.iter().any(|edge| edge.abs() > FAR)
+    })
+}
+
+/// Into how many dashes a path's line is cut; the renderer makes no more than a million.
+fn dashes(path: &usvg::Path) -> f64 {
+    let Some(pattern) = path.stroke().and_then(usvg::Stroke::dasharray) else {
+        return 0.0;
+    };
+    let period: f64 = pattern.iter().copied().map(f64::from).sum();
+    let pairs = pattern.len() as f64 / 2.0;
+    (length(path) / period * pairs).clamp(0.0, 1e6)
+}
+
+/// Length of a path, at most: a curve is no longer than the lines between its points.
+fn length(path: &usvg::Path) -> f64 {
+    let (mut total, mut start, mut last) = (0.0, Point::zero(), Point::zero());
+    for segment in path.data().segments() {
+        let points: &[Point] = match segment {
+            PathSegment::MoveTo(to) => {
+                (start, last) = (to, to);
+                &[]
+            }
+            PathSegment::LineTo(to) => &[to],
+            PathSegment::QuadTo(by, to) => &[by, to],
+            PathSegment::CubicTo(by, then, to) => &[by, then, to],
+            PathSegment::Close => &[start],
+        };
+        for &point in points {
+            total += f64::from(last.distance(point));
+            last = point;
+        }
+    }
+    total
 }
 
 /// How often a part of a filter touches each pixel, or as much as it costs.

@@ -17,6 +17,10 @@ const EOC: u8 = 0xD9;
 const MAX_COMPONENTS: u64 = 5;
 /// A decoder's book-keeping for one code block or precinct, bytes, with room.
 const A_BLOCK: u64 = 320;
+/// The same for each quality layer of a code block: a list that grows by doubling.
+const A_LAYER: u64 = 48;
+/// The decoder takes no more layers.
+const MAX_LAYERS: u64 = 32;
 /// The same for one component of one tile.
 const A_TILE: u64 = 640;
 
@@ -32,6 +36,8 @@ pub(super) struct Cost {
     tile: (u64, u64),
     /// Code blocks and precincts of one component of a tile.
     blocks: u64,
+    /// Quality layers.
+    layers: u64,
 }
 
 impl Cost {
@@ -42,7 +48,11 @@ impl Cost {
         if pixels > limits.max_pixels {
             return 1;
         }
-        let blocks = self.blocks.saturating_mul(self.components) * A_BLOCK;
+        let a_block = A_BLOCK + self.layers * A_LAYER;
+        let blocks = self
+            .blocks
+            .saturating_mul(self.components)
+            .saturating_mul(a_block);
         let tiles = self.tiles.saturating_mul(self.components) * A_TILE;
         let tile = (self.tile.0 * self.tile.1 * 16).div_ceil(pixels);
         self.components * 6 + tile + blocks.saturating_add(tiles).div_ceil(pixels)
@@ -109,8 +119,12 @@ pub(super) fn of(bytes: &[u8]) -> Result<Cost, PixelError> {
                     return Err(broken("a marker segment has no length"));
                 }
                 match marker {
-                    COD => coding(&reader, at + 4, at + 9, &mut cost)
-                        .ok_or_else(|| broken("COD is not sound"))?,
+                    COD => {
+                        let layers = reader.short(at + 6).unwrap_or(0).min(MAX_LAYERS);
+                        cost.layers = cost.layers.max(layers);
+                        coding(&reader, at + 4, at + 9, &mut cost)
+                            .ok_or_else(|| broken("COD is not sound"))?;
+                    }
                     COC => {
                         // One byte says which component, since there are less than 257.
                         let style = at + 5;
@@ -158,6 +172,7 @@ fn size(reader: &Reader<'_>) -> Option<Cost> {
         tiles: across * down,
         tile: (tile_width.min(width), tile_height.min(height)),
         blocks: 0,
+        layers: 0,
     })
 }
 
@@ -201,4 +216,30 @@ fn coding(reader: &Reader<'_>, style: usize, levels: usize, cost: &mut Cost) -> 
     }
     cost.blocks = cost.blocks.max(blocks);
     Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_layer_of_each_block_counts() {
+        // Found by fuzz/pixels/fuzz_targets/jp2.rs: 381 MB for a file of 1,512 bytes.
+        let file = include_bytes!("../../tests/fixtures/small-blocks.jp2");
+        let begin = file
+            .windows(4)
+            .position(|four| four == [0xFF, 0x4F, 0xFF, SIZ]);
+        let mut codestream = file[begin.unwrap()..].to_vec();
+        let style = codestream
+            .windows(2)
+            .position(|two| two == [0xFF, COD])
+            .unwrap();
+        let mut bytes = |layers: u16| {
+            codestream[style + 6..style + 8].copy_from_slice(&layers.to_be_bytes());
+            of(&codestream).unwrap().bytes_per_pixel(&Limits::default())
+        };
+        let (one, most) = (bytes(1), bytes(32));
+        assert!(most > one * 2, "{one} and {most} bytes a pixel");
+        assert_eq!(most, bytes(33), "which the decoder refuses");
+    }
 }

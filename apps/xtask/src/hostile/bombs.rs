@@ -28,6 +28,7 @@ fn bombs() -> anyhow::Result<Vec<(&'static str, Vec<u8>)>> {
         ("pixels.gif", gif(65_535, 65_535, 1)),
         ("pixels.bmp", bmp(100_000, 100_000)),
         ("pixels.webp", webp(16_383, 16_383)),
+        ("pixels-behind-a-canvas.webp", webp_canvas(30, 16_383)),
         // zlib ratio: more data than the header has pixels for.
         ("ratio.png", png(&[(b"IHDR", header(8, 8, 8, 0)), (b"IDAT", zeros.clone())])),
         // Metadata.
@@ -43,6 +44,7 @@ fn bombs() -> anyhow::Result<Vec<(&'static str, Vec<u8>)>> {
         ("pages-in-a-circle.tiff", tiff_circle()),
         ("directories-in-directories.tiff", tiff_nested(2_000)),
         ("strips.tiff", tiff_strips()),
+        ("strips-declared.tiff", [b"II*\0\x08\0\0\0".to_vec(), directory(&[(256, 1, 9), (257, 1, 9), (273, 7_000_000, 8), (279, 7_000_000, 8)], 0)].concat()),
         // SVG.
         ("laughs.svg", svg_laughs()),
         ("deep.svg", format!("<svg xmlns='http://www.w3.org/2000/svg'>{}{}</svg>", "<g>".repeat(50_000), "</g>".repeat(50_000)).into_bytes()),
@@ -50,6 +52,12 @@ fn bombs() -> anyhow::Result<Vec<(&'static str, Vec<u8>)>> {
         ("entities.svg", b"<!DOCTYPE svg [<!ENTITY a \"aaaaaaaaaa\"><!ENTITY b \"&a;&a;&a;&a;&a;&a;&a;&a;\">]><svg xmlns='http://www.w3.org/2000/svg'><text>&b;</text></svg>".to_vec()),
         ("huge.svg", b"<svg xmlns='http://www.w3.org/2000/svg' width='1e9' height='1e9'><rect width='1e9' height='1e9'/></svg>".to_vec()),
         ("blur.svg", b"<svg xmlns='http://www.w3.org/2000/svg' width='9000' height='9000'><filter id='f'><feGaussianBlur stdDeviation='4000'/></filter><rect width='9000' height='9000' filter='url(#f)'/></svg>".to_vec()),
+        ("arcs.svg", svg(&"<path d='M0 0A1e60 1e60 0 1 1 1e60 1e60' stroke='red'/>".repeat(9))),
+        ("arcs-allowed.svg", svg(&format!("<path stroke='red' d='M0 0{}'/>", "A3e6 3e6 0 1 1 1 1".repeat(100_000)))),
+        ("dashes.svg", svg(&"<path d='M0 9H900000' stroke='red' stroke-dasharray='.5 .5'/>".repeat(2_000))),
+        ("dashes-allowed.svg", svg(&"<path d='M0 9H900000' stroke='red' stroke-dasharray='.5 .5'/>".repeat(50))),
+        ("path-used.svg", svg(&format!("<path id='p' d='M0 0{}'/>{}", "L1 1".repeat(25_000), "<use href='#p'/>".repeat(9_000)))),
+        ("far.svg", svg("<path d='M5 5A4e8 4e8 0 1 1 4e8 0' stroke='red'/>")),
         // A picture in a picture.
         ("png-in-icon.ico", ico(&png(&[(b"IHDR", header(1 << 30, 1 << 30, 8, 6)), (b"IDAT", zeros)]))),
         ("icons.ico", ico_of_many()),
@@ -223,6 +231,27 @@ fn webp(width: u32, height: u32) -> Vec<u8> {
     file
 }
 
+/// Lossy and still, with a side of the canvas and another of the bitstream.
+fn webp_canvas(canvas: u32, coded: u16) -> Vec<u8> {
+    let side = &(canvas - 1).to_le_bytes()[..3];
+    let canvas = [&[0; 4], side, side].concat();
+    let coded = coded.to_le_bytes();
+    let bitstream = [
+        &[0x10, 0, 0, 0x9D, 0x01, 0x2A][..],
+        &coded,
+        &coded,
+        &[0; 64],
+    ]
+    .concat();
+    let mut body = b"WEBP".to_vec();
+    for (name, data) in [(b"VP8X", canvas), (b"VP8 ", bitstream)] {
+        body.extend(name);
+        body.extend((data.len() as u32).to_le_bytes());
+        body.extend(data);
+    }
+    [&b"RIFF"[..], &(body.len() as u32).to_le_bytes(), &body].concat()
+}
+
 /// A little-endian directory of long values, and where the next one is.
 fn directory(entries: &[(u16, u32, u32)], next: u32) -> Vec<u8> {
     let mut bytes = (entries.len() as u16).to_le_bytes().to_vec();
@@ -294,6 +323,11 @@ fn tiff_strips() -> Vec<u8> {
         }
     }
     file
+}
+
+fn svg(body: &str) -> Vec<u8> {
+    format!("<svg xmlns='http://www.w3.org/2000/svg' width='100' height='100'>{body}</svg>")
+        .into_bytes()
 }
 
 fn svg_laughs() -> Vec<u8> {

@@ -1,6 +1,7 @@
 //! `cargo xtask hostile`: a few thousand broken and odd images, and how each of them ends.
 //!
-//! Pillow's own test images, what this repository holds, mutations of both, and bombs. Each goes
+//! Pillow's own test images, what this repository holds, mutations of it, what the fuzz targets found on
+//! their way where `cargo xtask fuzz` has run, and bombs. Each goes
 //! through validate and every branch that takes it, in a process with a worker's memory limit and time.
 //! An end without a name, a panic (a caught one, too), a crash and a timeout are findings, and fail the
 //! command. What Pillow and ImageMagick say of the same files is compared with ours.
@@ -65,7 +66,7 @@ pub fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<()> {
     if !options.alone {
         let compared: Vec<&Outcome> = outcomes
             .iter()
-            .filter(|(set, _)| *set != "bombs")
+            .filter(|(set, _)| !matches!(*set, "bombs" | "fuzzed"))
             .map(|(_, outcome)| outcome)
             .collect();
         println!("{}", agreement::compare(&tools, &compared, &folder)?);
@@ -108,12 +109,14 @@ fn sets(
         options.mutations,
         options.seed,
     )?;
+    let fuzzed = fuzzed(&workspace.root().join("fuzz/pixels/corpus"))?;
     let bombs = bombs::all(&folder.join("bombs"))?;
     let mut sets = Sets::new();
     for (name, mut files) in [
         ("pillow", pillow),
         ("repository", ours),
         ("mutated", mutated),
+        ("fuzzed", fuzzed),
         ("bombs", bombs),
     ] {
         if let Some(text) = &options.only {
@@ -122,6 +125,22 @@ fn sets(
         sets.insert(name.to_owned(), files);
     }
     Ok(sets)
+}
+
+/// Of each target's corpus as many files as it is quick to try, from all over it.
+fn fuzzed(corpus: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    const OF_EACH: usize = 100;
+    let Ok(targets) = std::fs::read_dir(corpus) else {
+        eprintln!("no corpus of fuzzing here: `cargo xtask fuzz` makes one");
+        return Ok(Vec::new());
+    };
+    let mut taken = Vec::new();
+    for target in targets {
+        let files = corpus::files(&target?.path())?;
+        let step = files.len().div_ceil(OF_EACH);
+        taken.extend(files.into_iter().step_by(step));
+    }
+    Ok(taken)
 }
 
 /// Prints how the files of each set ended; gives the number of findings.

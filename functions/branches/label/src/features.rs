@@ -155,24 +155,27 @@ pub struct Features {
 
 /// Measures a picture.
 pub fn measure(small: &Small) -> Features {
-    let visible: Vec<usize> = (0..small.rgb.len())
-        .filter(|&at| small.visible(at))
-        .collect();
-    let n = visible.len().max(1) as f64;
     let neighbours = neighbours(small);
-
-    let (mut fine, mut coarse) = (vec![0u32; 1 << 15], vec![0u32; 1 << 12]);
+    let mut fine = vec![0u32; 1 << 15];
     let (mut lumas, mut chromas) = ([0u32; 256], [0u32; 256]);
-    let (mut paper, mut chroma_sum) = (0u32, 0u64);
-    for &at in &visible {
-        let rgb = small.rgb[at];
+    let (mut visible, mut paper, mut chroma_sum) = (0u32, 0u32, 0u64);
+    for (at, &rgb) in small.rgb.iter().enumerate() {
+        if !small.visible(at) {
+            continue;
+        }
+        visible += 1;
         fine[bin(rgb, 5)] += 1;
-        coarse[bin(rgb, 4)] += 1;
-        let (luma, chroma) = (luma(rgb).round() as usize, chroma(rgb));
+        let (luma, chroma) = ((luma(rgb) + 0.5) as usize, chroma(rgb));
         lumas[luma.min(255)] += 1;
         chromas[usize::from(chroma)] += 1;
         paper += u32::from(luma > 200 && chroma < 24);
         chroma_sum += u64::from(chroma);
+    }
+    let n = f64::from(visible.max(1));
+    let mut coarse = vec![0u32; 1 << 12];
+    for (at, &count) in fine.iter().enumerate() {
+        // The same cell without each channel's last bit.
+        coarse[at >> 3 & 0xF00 | at >> 2 & 0xF0 | at >> 1 & 0xF] += count;
     }
     let different = fine.iter().filter(|&&count| count > 0).count() as f64;
     let mut sorted = coarse.clone();
@@ -223,32 +226,25 @@ pub(crate) fn percentile(histogram: &[u32; 256], share: f64) -> f64 {
 
 /// Shares of horizontal and vertical neighbours that are equal, a little different, very different.
 fn neighbours(small: &Small) -> [f64; 3] {
-    let mut counts = [0u64; 3];
-    let mut total = 0u64;
-    for y in 0..small.height {
-        for x in 0..small.width {
-            let at = y * small.width + x;
-            if !small.visible(at) {
-                continue;
-            }
-            for (there, inside) in [
-                (at + 1, x + 1 < small.width),
-                (at + small.width, y + 1 < small.height),
-            ] {
-                if !inside || !small.visible(there) {
-                    continue;
-                }
-                total += 1;
-                match difference(small.rgb[at], small.rgb[there]) {
-                    0..=1 => counts[0] += 1,
-                    2..=24 => counts[1] += 1,
-                    49.. => counts[2] += 1,
-                    _ => {}
-                }
-            }
+    let (width, pixels) = (small.width, small.rgb.len());
+    let mut differences = [0u64; 256];
+    let mut compare = |here: usize, there: usize| {
+        if small.visible(here) && small.visible(there) {
+            let difference = difference(small.rgb[here], small.rgb[there]);
+            differences[usize::from(difference)] += 1;
+        }
+    };
+    for row in (0..pixels).step_by(width.max(1)) {
+        for there in row + 1..row + width {
+            compare(there - 1, there);
         }
     }
-    counts.map(|count| count as f64 / total.max(1) as f64)
+    for there in width..pixels {
+        compare(there - width, there);
+    }
+    let total = differences.iter().sum::<u64>().max(1) as f64;
+    [&differences[..=1], &differences[2..=24], &differences[49..]]
+        .map(|range| range.iter().sum::<u64>() as f64 / total)
 }
 
 /// The largest difference of a channel.
@@ -282,11 +278,13 @@ fn ink(small: &Small, counts: &[u32]) -> (f64, f64) {
     }
     let mut thick = 0usize;
     for y in 2..height.saturating_sub(2) {
-        for x in 2..width.saturating_sub(2) {
-            let at = y * width + x;
-            let all = [at, at - 2, at + 2, at - 2 * width, at + 2 * width];
-            thick += usize::from(all.iter().all(|&at| inked[at]));
-        }
+        let row = |y: usize| &inked[y * width..][..width];
+        let sides = row(y).windows(5).map(|five| five[0] & five[2] & five[4]);
+        let ends = row(y - 2).iter().zip(row(y + 2)).skip(2);
+        thick += sides
+            .zip(ends)
+            .filter(|&(sides, (above, below))| sides & above & below)
+            .count();
     }
     let rows: Vec<bool> = inked
         .chunks_exact(width)

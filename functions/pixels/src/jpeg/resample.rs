@@ -236,28 +236,40 @@ fn vertical(source: &[u8], weights: &[i16], line: &mut [i16]) {
 
 #[inline(always)]
 fn horizontal(line: &[i16], columns: &Weights, out: &mut Vec<u8>) {
-    if columns.taps == 16 {
-        let (weights, _) = columns.values.as_chunks::<16>();
-        out.extend(columns.starts.iter().zip(weights).map(|(&start, weights)| {
-            let samples = line.get(start..).and_then(<[i16]>::first_chunk::<16>);
-            let mut sum = 0i32;
-            if let Some(samples) = samples {
-                for i in 0..16 {
-                    sum += i32::from(samples[i]) * i32::from(weights[i]);
+    let begun = out.len();
+    // Not `extend`, which is not inlined.
+    out.resize(begun + columns.starts.len(), 0);
+    let out = &mut out[begun..];
+    match columns.taps {
+        8 => combined::<8>(line, columns, out),
+        16 => combined::<16>(line, columns, out),
+        taps => {
+            let weights = columns.values.chunks_exact(taps);
+            for ((out, &start), weights) in out.iter_mut().zip(&columns.starts).zip(weights) {
+                let mut sum = 0i32;
+                for (sample, weight) in line[start..].iter().zip(weights) {
+                    sum += i32::from(*sample) * i32::from(*weight);
                 }
+                *out = rounded(sum);
             }
-            rounded(sum)
-        }));
-        return;
-    }
-    let weights = columns.values.chunks_exact(columns.taps);
-    out.extend(columns.starts.iter().zip(weights).map(|(&start, weights)| {
-        let mut sum = 0i32;
-        for (sample, weight) in line[start..].iter().zip(weights) {
-            sum += i32::from(*sample) * i32::from(*weight);
         }
-        rounded(sum)
-    }));
+    }
+}
+
+/// The same for a number of taps that the compiler knows.
+#[inline(always)]
+fn combined<const TAPS: usize>(line: &[i16], columns: &Weights, out: &mut [u8]) {
+    let (weights, _) = columns.values.as_chunks::<TAPS>();
+    for ((out, &start), weights) in out.iter_mut().zip(&columns.starts).zip(weights) {
+        let samples = line.get(start..).and_then(<[i16]>::first_chunk::<TAPS>);
+        let mut sum = 0i32;
+        if let Some(samples) = samples {
+            for i in 0..TAPS {
+                sum += i32::from(samples[i]) * i32::from(weights[i]);
+            }
+        }
+        *out = rounded(sum);
+    }
 }
 
 #[inline(always)]

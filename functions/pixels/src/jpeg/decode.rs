@@ -291,7 +291,7 @@ impl Stage<'_> {
 }
 
 /// Zigzag positions below this hold what quadrants are made of.
-const QUADRANTS: usize = 5;
+pub(crate) const QUADRANTS: usize = 5;
 
 /// Reads a block's AC coefficients up to a zigzag position; gives the position of the last one that
 /// is not zero, and the one to go on from (64 at the block's end).

@@ -19,6 +19,7 @@
     reason = "inner loops are compiled for wider registers only where they are inlined: see `wide`"
 )]
 
+mod bands;
 mod codes;
 mod decode;
 mod fdct;

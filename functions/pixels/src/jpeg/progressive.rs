@@ -1,10 +1,11 @@
-//! Progressive files: every coefficient is kept until the last scan.
+//! Progressive files: coefficients are kept until the last scan.
 
+use super::bands::{Outline, Run};
 use super::decode::{Buffer, Detail, Strip};
 use super::header::{Frame, Reader, Scan};
-use super::huffman::{Bits, Pieces, Table, extend};
+use super::huffman::Pieces;
 use super::idct::{self, Dequantiser};
-use super::{COLUMNWISE, Give, Refused};
+use super::{Give, Refused};
 
 /// Each scan goes over the whole picture, so their number bounds the work.
 const MAX_SCANS: usize = 100;
@@ -14,16 +15,39 @@ pub(crate) struct Coefficients {
     planes: Vec<Plane>,
 }
 
-/// Coefficients of a component, block by block, each stored by columns.
-struct Plane {
-    coefficients: Vec<i16>,
-    /// Coefficients a block: 64, or 1 where only means are wanted. Which bits a later scan has for the
-    /// first few of 64 depends on all of them.
-    each: usize,
-    detail: Detail,
+/// What is kept of a component, block by block.
+enum Plane {
+    /// All, each block stored by columns.
+    Whole(Vec<[i16; 64]>),
+    Outlines(Vec<Outline>),
+    Means(Vec<i16>),
 }
 
+impl Plane {
+    fn new(detail: Detail, blocks: usize) -> Self {
+        match detail {
+            Detail::Full => Self::Whole(vec![[0; 64]; blocks]),
+            Detail::Quarter => Self::Outlines(vec![Outline::default(); blocks]),
+            Detail::Eighth => Self::Means(vec![0; blocks]),
+        }
+    }
+
+    /// The first coefficient of a block.
+    #[inline(always)]
+    fn mean(&mut self, at: usize) -> Give<&mut i16> {
+        match self {
+            Self::Whole(blocks) => blocks.get_mut(at).map(|block| &mut block[0]),
+            Self::Outlines(blocks) => blocks.get_mut(at).map(|block| &mut block.first[0]),
+            Self::Means(means) => means.get_mut(at),
+        }
+        .ok_or(OUTSIDE)
+    }
+}
+
+const OUTSIDE: Refused = Refused("a block outside");
+
 impl Coefficients {
+    #[inline(always)]
     pub(crate) fn read(
         reader: &mut Reader<'_>,
         bytes: &[u8],
@@ -36,15 +60,7 @@ impl Coefficients {
             .iter()
             .zip(details)
             .map(|(component, &detail)| {
-                let each = match detail {
-                    Detail::Full | Detail::Quarter => 64,
-                    Detail::Eighth => 1,
-                };
-                Plane {
-                    coefficients: vec![0; component.blocks_wide * component.blocks_high * each],
-                    each,
-                    detail,
-                }
+                Plane::new(detail, component.blocks_wide * component.blocks_high)
             })
             .collect();
         let mut coefficients = Self { planes };
@@ -86,31 +102,19 @@ impl Coefficients {
         if !sound || scan.low > 13 || (scan.high > 0 && scan.high != scan.low + 1) {
             return Err(Refused("an unusual scan"));
         }
-        let needed = |&(index, ..): &(usize, _, _)| start < self.planes[index].each;
+        let needed = |&(index, ..): &(usize, _, _)| {
+            start == 0 || !matches!(self.planes[index], Plane::Means(_))
+        };
         if !scan.components.iter().any(needed) {
             // Where the next marker is, is all that is wanted.
             return Ok(end_of_data(bytes, scan.data));
         }
         let pieces = Pieces::of(bytes, scan.data);
-        let mut run = Run {
-            scan,
-            piece: 0,
-            restart: reader.tables.restart,
-            left: reader.tables.restart,
-            bits: pieces.piece(0)?,
-            pieces: &pieces,
-            predicted: [0; 4],
-            blocks_to_end: 0,
-        };
+        let mut run = Run::new(scan, &pieces, reader.tables.restart)?;
         let missing = Refused("a Huffman table is missing");
         if let [(index, dc, ac)] = scan.components[..] {
             let component = &frame.components[index];
-            let Plane {
-                coefficients: plane,
-                each,
-                ..
-            } = &mut self.planes[index];
-            let each = *each;
+            let plane = &mut self.planes[index];
             let (wide, high) = (component.width.div_ceil(8), component.height.div_ceil(8));
             let table = match (start, scan.high) {
                 (0, 0) => Some(reader.tables.dc[dc].as_ref().ok_or(missing)?),
@@ -120,23 +124,16 @@ impl Coefficients {
             for y in 0..high {
                 for x in 0..wide {
                     run.next_unit()?;
-                    let at = (y * component.blocks_wide + x) * each;
-                    let block = plane
-                        .get_mut(at..at + each)
-                        .ok_or(Refused("a block outside"))?;
-                    match (start, table) {
-                        (0, table) => run.dc(&mut block[0], 0, table)?,
-                        (_, Some(table)) => {
-                            let block = block
-                                .first_chunk_mut::<64>()
-                                .ok_or(Refused("a block outside"))?;
-                            if scan.high == 0 {
-                                run.ac_first(block, table)?;
-                            } else {
-                                run.ac_refine(block, table)?;
-                            }
+                    let at = y * component.blocks_wide + x;
+                    match (start, table, &mut *plane) {
+                        (0, table, plane) => run.dc(plane.mean(at)?, 0, table)?,
+                        (_, Some(table), Plane::Whole(blocks)) => {
+                            run.ac(blocks.get_mut(at).ok_or(OUTSIDE)?, table)?;
                         }
-                        (_, None) => return Err(missing),
+                        (_, Some(table), Plane::Outlines(blocks)) => {
+                            run.ac(blocks.get_mut(at).ok_or(OUTSIDE)?, table)?;
+                        }
+                        _ => return Err(missing),
                     }
                 }
                 run.check()?;
@@ -155,12 +152,7 @@ impl Coefficients {
                             for x in 0..component.h {
                                 let row = unit_row * component.v + y;
                                 let at = row * component.blocks_wide + unit * component.h + x;
-                                let of = &mut self.planes[index];
-                                let place = of
-                                    .coefficients
-                                    .get_mut(at * of.each)
-                                    .ok_or(Refused("a block outside"))?;
-                                run.dc(place, index, table)?;
+                                run.dc(self.planes[index].mean(at)?, index, table)?;
                             }
                         }
                     }
@@ -192,24 +184,30 @@ impl Coefficients {
                 let plane = &self.planes[index];
                 for y in 0..component.v {
                     let row = unit_row * component.v + y;
-                    let at = row * component.blocks_wide * plane.each;
-                    let line = &plane.coefficients[at..][..component.blocks_wide * plane.each];
-                    if plane.each == 1 {
-                        for (x, &dc) in line.iter().enumerate() {
-                            if let Some(place) = buffer.place(x, y).0.first_mut() {
-                                *place = idct::flat(dc, factors);
+                    let line = row * component.blocks_wide..(row + 1) * component.blocks_wide;
+                    match plane {
+                        Plane::Whole(blocks) => {
+                            for (x, block) in blocks[line].iter().enumerate() {
+                                let (out, stride) = buffer.place(x, y);
+                                if block[1..].iter().fold(0, |all, &value| all | value) == 0 {
+                                    idct::flat_block(block[0], factors, out, stride);
+                                } else {
+                                    idct::block(block, factors, out, stride);
+                                }
                             }
                         }
-                        continue;
-                    }
-                    for (x, block) in line.as_chunks::<64>().0.iter().enumerate() {
-                        let (out, stride) = buffer.place(x, y);
-                        if plane.detail == Detail::Quarter {
-                            idct::quadrants(block, factors, out, stride);
-                        } else if block[1..].iter().fold(0, |all, &value| all | value) == 0 {
-                            idct::flat_block(block[0], factors, out, stride);
-                        } else {
-                            idct::block(block, factors, out, stride);
+                        Plane::Outlines(blocks) => {
+                            for (x, block) in blocks[line].iter().enumerate() {
+                                let (out, stride) = buffer.place(x, y);
+                                idct::quadrants(&block.columnwise(), factors, out, stride);
+                            }
+                        }
+                        Plane::Means(means) => {
+                            for (x, &dc) in means[line].iter().enumerate() {
+                                if let Some(place) = buffer.place(x, y).0.first_mut() {
+                                    *place = idct::flat(dc, factors);
+                                }
+                            }
                         }
                     }
                 }
@@ -229,143 +227,5 @@ fn end_of_data(bytes: &[u8], start: usize) -> usize {
             Some(0xFF) => at += 1,
             _ => return at,
         }
-    }
-}
-
-struct Run<'a> {
-    scan: &'a Scan,
-    pieces: &'a Pieces,
-    piece: usize,
-    bits: Bits<'a>,
-    restart: usize,
-    left: usize,
-    predicted: [i32; 4],
-    /// Blocks that have nothing more, this one included.
-    blocks_to_end: u32,
-}
-
-impl Run<'_> {
-    fn check(&self) -> Give<()> {
-        if self.bits.overrun() {
-            return Err(Refused("the scan ends too early"));
-        }
-        Ok(())
-    }
-
-    #[inline(always)]
-    fn next_unit(&mut self) -> Give<()> {
-        if self.restart > 0 {
-            if self.left == 0 {
-                self.check()?;
-                self.piece += 1;
-                self.bits = self.pieces.piece(self.piece)?;
-                self.left = self.restart;
-                self.predicted = [0; 4];
-                self.blocks_to_end = 0;
-            }
-            self.left -= 1;
-        }
-        Ok(())
-    }
-
-    #[inline(always)]
-    fn dc(&mut self, place: &mut i16, component: usize, table: Option<&Table>) -> Give<()> {
-        self.bits.refill();
-        let Some(table) = table else {
-            *place |= (self.bits.take(1) as i16) << self.scan.low;
-            return Ok(());
-        };
-        let size = self.bits.symbol(table)?;
-        if size > 11 {
-            return Err(Refused("a step that is too large"));
-        }
-        let predicted = &mut self.predicted[component & 3];
-        *predicted += extend(self.bits.take(size), size);
-        *place = (*predicted << self.scan.low) as i16;
-        Ok(())
-    }
-
-    /// The first bits of a band (ITU-T T.81, G.1.2.2).
-    #[inline(always)]
-    fn ac_first(&mut self, block: &mut [i16; 64], table: &Table) -> Give<()> {
-        if self.blocks_to_end > 0 {
-            self.blocks_to_end -= 1;
-            return Ok(());
-        }
-        let mut position = self.scan.spectral_start;
-        while position <= self.scan.spectral_end {
-            self.bits.refill();
-            let symbol = self.bits.symbol(table)?;
-            let (run, size) = (symbol >> 4, symbol & 15);
-            if size == 0 {
-                if run < 15 {
-                    self.blocks_to_end = (1 << run) - 1 + self.bits.take(run);
-                    break;
-                }
-                position += 16;
-                continue;
-            }
-            position += run as usize;
-            let value = extend(self.bits.take(size), size);
-            block[usize::from(COLUMNWISE[position & 127]) & 63] = (value << self.scan.low) as i16;
-            position += 1;
-        }
-        Ok(())
-    }
-
-    /// One more bit of a band (G.1.2.3).
-    #[inline(always)]
-    fn ac_refine(&mut self, block: &mut [i16; 64], table: &Table) -> Give<()> {
-        let one = 1i16 << self.scan.low;
-        let mut position = self.scan.spectral_start;
-        if self.blocks_to_end == 0 {
-            while position <= self.scan.spectral_end {
-                self.bits.refill();
-                let symbol = self.bits.symbol(table)?;
-                let (mut run, size) = (symbol >> 4, symbol & 15);
-                let mut fresh = 0;
-                if size == 0 {
-                    if run < 15 {
-                        self.blocks_to_end = (1 << run) + self.bits.take(run);
-                        break;
-                    }
-                } else if size == 1 {
-                    fresh = if self.bits.take(1) == 1 { one } else { -one };
-                } else {
-                    return Err(Refused("a refinement of more than one bit"));
-                }
-                while position <= self.scan.spectral_end {
-                    let place = &mut block[usize::from(COLUMNWISE[position & 127]) & 63];
-                    position += 1;
-                    if *place != 0 {
-                        refine(&mut self.bits, place, one);
-                    } else if run == 0 {
-                        *place = fresh;
-                        break;
-                    } else {
-                        run -= 1;
-                    }
-                }
-            }
-        }
-        if self.blocks_to_end > 0 {
-            while position <= self.scan.spectral_end {
-                let place = &mut block[usize::from(COLUMNWISE[position & 127]) & 63];
-                if *place != 0 {
-                    refine(&mut self.bits, place, one);
-                }
-                position += 1;
-            }
-            self.blocks_to_end -= 1;
-        }
-        Ok(())
-    }
-}
-
-#[inline(always)]
-fn refine(bits: &mut Bits<'_>, place: &mut i16, one: i16) {
-    bits.refill();
-    if bits.take(1) == 1 && *place & one == 0 {
-        *place = place.wrapping_add(if *place >= 0 { one } else { -one });
     }
 }

@@ -46,7 +46,8 @@ pub struct Tools<'a> {
 
 impl<'a> Tools<'a> {
     /// Builds ours, and installs the others below the target folder where they are not yet.
-    pub fn ready(workspace: &'a Workspace) -> anyhow::Result<Self> {
+    /// `features`: of ours, those that it is built with.
+    pub fn ready(workspace: &'a Workspace, features: &[String]) -> anyhow::Result<Self> {
         let home = workspace.root().join("apps/xtask/image-lab");
         if workspace.builds() {
             std::fs::copy(workspace.root().join("Cargo.lock"), home.join("Cargo.lock"))
@@ -60,6 +61,8 @@ impl<'a> Tools<'a> {
             "apps/xtask/image-lab/Cargo.toml",
             "--target-dir",
             &target,
+            "--features",
+            &features.join(","),
         ])?;
         let rivals = workspace.target().join("rivals");
         if !rivals.is_dir() {

@@ -4,7 +4,7 @@
 //! memory-safe decoders (AVIF and HEIC with a feature), turns the picture upright, keeps or converts
 //! its colours, resizes, and encodes.
 //! What it never does: read a file or a socket, decide by file extension, run a C decoder on foreign
-//! bytes, or change a picture without saying so in what it returns.
+//! bytes (but see invariant 5), or change a picture without saying so in what it returns.
 //!
 //! Invariants:
 //! 1. Width × height is read from the header and checked against [`Limits`] before memory for
@@ -15,7 +15,8 @@
 //! 4. Colours survive: an ICC profile that fits the pixels travels with them; CMYK becomes sRGB,
 //!    through its profile when it has one, else by the formula of [`colour`].
 //! 5. Decoders that are not Rust (libwebp, libdeflate) are never called; their encoders see only
-//!    pixels that this crate decoded.
+//!    pixels that this crate decoded. The one exception is off by default: with the feature `turbo`,
+//!    libjpeg-turbo reads baseline JPEGs, once the limits and our own reading of every segment let it.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 

@@ -37,7 +37,7 @@ pub fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<()> {
         files.iter().filter(|file| wanted(file)).cloned().collect()
     };
     let images = Images {
-        tools: Tools::ready(workspace)?,
+        tools: Tools::ready(workspace, &options.features)?,
         rounds: if options.quick { 1 } else { 5 },
         photographs: of_kind(&["jpg", "jpeg"]),
         drawings: of_kind(&["png"]),

@@ -41,6 +41,14 @@ pub struct Options {
     /// The figures as JSON on standard output
     #[arg(long)]
     json: bool,
+    /// With `images`: features that ours is built with, such as `turbo`
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "FEATURES",
+        requires = "subject"
+    )]
+    features: Vec<String>,
 }
 
 /// What is measured instead of the product.

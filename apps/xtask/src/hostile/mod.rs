@@ -36,11 +36,14 @@ pub struct Options {
     /// Only files whose path contains this
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
+    /// Features that the image functions are built with, such as `turbo`
+    #[arg(long, value_delimiter = ',', value_name = "FEATURES")]
+    features: Vec<String>,
 }
 
 /// Runs it. Reports are below target/hostile.
 pub fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<()> {
-    let tools = Tools::ready(workspace)?;
+    let tools = Tools::ready(workspace, &options.features)?;
     let folder = workspace.target().join("hostile");
     if folder.exists() {
         std::fs::remove_dir_all(&folder)?;

@@ -60,6 +60,24 @@ pub(crate) fn decode(
     details: &[Detail],
     each: &mut dyn FnMut(Strip<'_>),
 ) -> Give<()> {
+    #[cfg(feature = "turbo")]
+    if details.iter().all(|&detail| detail == Detail::Full)
+        && let Some(frame) = &reader.frame
+        && super::turbo::decode(bytes, frame, each).is_ok()
+    {
+        return Ok(());
+    }
+    in_rust(reader, bytes, first, details, each)
+}
+
+/// The same, always by this crate's own code.
+pub(crate) fn in_rust(
+    reader: &mut Reader<'_>,
+    bytes: &[u8],
+    first: Scan,
+    details: &[Detail],
+    each: &mut dyn FnMut(Strip<'_>),
+) -> Give<()> {
     wide(Work {
         reader,
         bytes,

@@ -44,6 +44,12 @@ impl Table {
         Ok(table)
     }
 
+    /// The largest symbol.
+    #[cfg(feature = "turbo")]
+    pub(crate) fn most(&self) -> u8 {
+        self.symbols.iter().copied().max().unwrap_or_default()
+    }
+
     fn fill(&mut self, code: u32, length: u32, symbol: u8) {
         let free = FAST - length;
         let size = u32::from(symbol & 15);

@@ -11,8 +11,10 @@
 //!
 //! Invariants:
 //! 1. Width × height is checked against the limits before memory is taken; a strip, the tables and,
-//!    in a progressive file, the coefficients are all that decoding needs.
-//! 2. The same file gives the same bytes on every processor.
+//!    in a progressive file, the coefficients are all that decoding needs. (The feature `turbo` takes whole
+//!    planes, which the limits count.)
+//! 2. The same file gives the same bytes on every processor. (Builds with the feature `turbo` give others,
+//!    at most a step of 256 away.)
 
 #![expect(
     clippy::inline_always,
@@ -31,6 +33,8 @@ mod planes;
 mod progressive;
 mod resample;
 mod tokens;
+#[cfg(feature = "turbo")]
+mod turbo;
 mod wide;
 mod write;
 

@@ -217,7 +217,8 @@ impl Coefficients {
     }
 }
 
-fn end_of_data(bytes: &[u8], start: usize) -> usize {
+/// Where the marker behind a scan's data is.
+pub(super) fn end_of_data(bytes: &[u8], start: usize) -> usize {
     let mut at = start;
     loop {
         let rest = bytes.get(at..).unwrap_or_default();

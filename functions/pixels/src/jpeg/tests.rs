@@ -27,21 +27,21 @@ fn scene(width: u32, height: u32) -> Vec<u8> {
         .collect()
 }
 
-struct Made {
-    sampling: SamplingFactor,
-    grey: bool,
-    progressive: bool,
-    restart: u16,
+pub(super) struct Made {
+    pub(super) sampling: SamplingFactor,
+    pub(super) grey: bool,
+    pub(super) progressive: bool,
+    pub(super) restart: u16,
 }
 
-const PLAIN: Made = Made {
+pub(super) const PLAIN: Made = Made {
     sampling: SamplingFactor::R_4_2_0,
     grey: false,
     progressive: false,
     restart: 0,
 };
 
-fn file(width: u16, height: u16, made: &Made) -> Vec<u8> {
+pub(super) fn file(width: u16, height: u16, made: &Made) -> Vec<u8> {
     let samples = scene(u32::from(width), u32::from(height));
     let mut out = Vec::new();
     let mut encoder = Encoder::new(&mut out, 92);
@@ -184,12 +184,14 @@ fn little_detail_of_a_file_that_is_refined_scan_by_scan_is_that_of_one_scan() {
     let refined = include_bytes!("../../tests/fixtures/progressive.jpg");
     let baseline = include_bytes!("../../tests/fixtures/quarter.jpg");
     for (width, height) in [(44, 33), (22, 16), (11, 8), (5, 4), (2, 2)] {
-        let ours = picture(refined, width, height, Kernel::Box);
-        assert!(
-            ours.is_some(),
-            "{width} × {height} was left to the general decoder"
-        );
-        assert_eq!(ours, picture(baseline, width, height, Kernel::Box));
+        let [ours, theirs] = [&refined[..], baseline].map(|file| {
+            let picture = picture(file, width, height, Kernel::Box);
+            picture.unwrap_or_else(|| panic!("{width} × {height} was left to the general decoder"))
+        });
+        let (_, most) = difference(&ours, &theirs);
+        // libjpeg-turbo, which reads the baseline file then, rounds another way.
+        let allowed = if cfg!(feature = "turbo") { 4 } else { 0 };
+        assert!(most <= allowed, "{width} × {height}: {most}");
     }
 }
 

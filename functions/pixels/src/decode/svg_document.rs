@@ -21,14 +21,12 @@ const MAX_COPIES: u64 = 1_000_000;
 /// Elements in elements, those that are used included.
 pub(super) const MAX_DEPTH: usize = 160;
 
-/// Bytes of all paths: five million curves, or twice as many lines.
-const MAX_PATH_BYTES: u64 = 128 << 20;
+/// Lines and curves of all paths.
+const MAX_SEGMENTS: u64 = 5_000_000;
+/// Bytes of a curve in a path, which grows by doubling: three points of eight bytes, and one that says so.
+const A_CURVE: u64 = 2 * 25;
 /// How far a path with an arc may reach: beyond it, an arc falls into more than fifty curves.
 const MAX_REACH: f64 = 1e9;
-/// Bytes of a curve in a path: three points of eight bytes, and one that says so.
-const A_CURVE: u64 = 25;
-/// Bytes of the outline of a rectangle or an ellipse.
-const AN_OUTLINE: u64 = 8 * A_CURVE;
 /// How far from the true arc its curves may lie, as the library has it.
 const ARC_TOLERANCE: f64 = 0.1;
 
@@ -49,40 +47,36 @@ pub(super) fn check(document: &Document<'_>, limits: &Limits) -> Result<(), Pixe
     if whole.elements > MAX_ELEMENTS {
         return Err(refuse(format!("more than {MAX_ELEMENTS} elements")));
     }
-    let (mut marker, mut paint) = (Weight::default(), Weight::default());
-    let (mut shapes, mut corners) = (0, 0u64);
+    let [mut marker, mut pattern, mut clip] = [Weight::default(); 3];
+    let mut clipped = whole.clipped;
     for node in document.descendants().filter(Node::is_element) {
         match node.tag_name().name() {
             "marker" => marker = marker.max(count.of(node, 0)?),
-            "pattern" | "mask" | "clipPath" | "filter" => paint = paint.max(count.of(node, 0)?),
-            name if is_shape(name) => {
-                shapes += 1;
-                let length = |name| node.attribute(name).map_or(0, str::len);
-                corners += (length("d").max(length("points")) as u64 / 2).max(4);
+            "pattern" => pattern = pattern.max(count.of(node, 0)?),
+            "mask" | "clipPath" | "filter" => clip = clip.max(count.of(node, 0)?),
+            // Which elements its rules are for is not looked into.
+            "style" if node.text().is_some_and(|rules| rules.contains("url(")) => {
+                clipped = whole.elements;
             }
             _ => {}
         }
     }
-    // As often as the shapes themselves are copied by `use`.
-    let nodes = (document.descendants().count() as u64).max(1);
-    let repeats = (whole.elements / nodes).max(1);
-    let (markers, paints) = (
-        marker.times(corners).times(repeats),
-        paint.times(shapes).times(repeats),
-    );
-    if markers.elements.max(paints.elements) > MAX_COPIES {
+    // At worst there is a marker at each corner, and a pattern in each shape.
+    let copies = [
+        marker.times(whole.segments),
+        pattern.times(whole.shapes),
+        clip.times(clipped),
+    ];
+    if copies.iter().any(|copy| copy.elements > MAX_COPIES) {
         return Err(refuse(
             "markers, patterns, masks or clips that would be copied more than a million times",
         ));
     }
-    // A path grows by doubling.
-    let most = MAX_PATH_BYTES.min(limits.max_bytes / 2);
-    let bytes = whole.plus(markers).plus(paints).path_bytes;
-    if bytes > most {
+    let segments = copies.into_iter().fold(whole, Weight::plus).segments;
+    let most = MAX_SEGMENTS.min(limits.max_bytes / A_CURVE);
+    if segments > most {
         return Err(refuse(format!(
-            "paths of {} MiB, and the limit is {} MiB",
-            bytes >> 20,
-            most >> 20
+            "paths of more than {most} lines and curves, as often as they are used"
         )));
     }
     Ok(())
@@ -95,34 +89,44 @@ fn is_shape(name: &str) -> bool {
     )
 }
 
+fn is_clipped(node: Node<'_, '_>) -> bool {
+    node.attributes().any(|attribute| {
+        let is_named = matches!(attribute.name(), "clip-path" | "mask" | "filter" | "style");
+        is_named && attribute.value().contains("url(")
+    })
+}
+
 /// What the library would make of a node and all that it holds and uses.
 #[derive(Debug, Clone, Copy, Default)]
 struct Weight {
     elements: u64,
-    /// Bytes of their paths.
-    path_bytes: u64,
+    shapes: u64,
+    /// Lines and curves of the shapes' paths.
+    segments: u64,
+    /// Elements with a mask, a clip or a filter.
+    clipped: u64,
 }
 
 impl Weight {
-    fn plus(self, other: Self) -> Self {
+    fn each(self, other: Self, join: impl Fn(u64, u64) -> u64) -> Self {
         Self {
-            elements: self.elements.saturating_add(other.elements),
-            path_bytes: self.path_bytes.saturating_add(other.path_bytes),
+            elements: join(self.elements, other.elements),
+            shapes: join(self.shapes, other.shapes),
+            segments: join(self.segments, other.segments),
+            clipped: join(self.clipped, other.clipped),
         }
     }
 
-    fn times(self, count: u64) -> Self {
-        Self {
-            elements: self.elements.saturating_mul(count),
-            path_bytes: self.path_bytes.saturating_mul(count),
-        }
+    fn plus(self, other: Self) -> Self {
+        self.each(other, u64::saturating_add)
     }
 
     fn max(self, other: Self) -> Self {
-        Self {
-            elements: self.elements.max(other.elements),
-            path_bytes: self.path_bytes.max(other.path_bytes),
-        }
+        self.each(other, u64::max)
+    }
+
+    fn times(self, count: u64) -> Self {
+        self.each(self, |weight, _| weight.saturating_mul(count))
     }
 }
 
@@ -144,7 +148,9 @@ impl<'a, 'input> Count<'a, 'input> {
         self.known.insert(key, Weight::default());
         let mut weight = Weight {
             elements: u64::from(node.is_element()),
-            path_bytes: path_bytes(node),
+            shapes: u64::from(is_shape(node.tag_name().name())),
+            segments: segments(node),
+            clipped: u64::from(is_clipped(node)),
         };
         for child in node.children().filter(Node::is_element) {
             weight = weight.plus(self.of(child, depth + 1)?);
@@ -171,22 +177,23 @@ impl<'a, 'input> Count<'a, 'input> {
     }
 }
 
-/// Bytes of the path that a shape becomes.
-fn path_bytes(node: Node<'_, '_>) -> u64 {
+/// Lines and curves of the path that a shape becomes.
+fn segments(node: Node<'_, '_>) -> u64 {
     match node.tag_name().name() {
-        "path" => node.attribute("d").map_or(0, outline_bytes),
+        "path" => node.attribute("d").map_or(0, segments_of_data),
         // At least four letters a point.
         "polygon" | "polyline" => node
             .attribute("points")
-            .map_or(0, |points| points.len() as u64 * 9 / 4),
-        name if is_shape(name) => AN_OUTLINE,
+            .map_or(0, |points| points.len() as u64 / 4 + 1),
+        // A rectangle with round corners has the most.
+        name if is_shape(name) => 9,
         _ => 0,
     }
 }
 
 /// The same for path data. An arc falls into more curves the larger it is: the sixth root of its
 /// radius over the tolerance for a whole turn, and a circle grows until it reaches the arc's end.
-fn outline_bytes(data: &str) -> u64 {
+fn segments_of_data(data: &str) -> u64 {
     let (mut segments, mut arcs) = (0u64, 0u64);
     // The largest radius that is asked for, and all ways taken together.
     let (mut radius, mut way) = (0f64, 0f64);
@@ -215,9 +222,7 @@ fn outline_bytes(data: &str) -> u64 {
     }
     let a_turn = (1.2 * reach / ARC_TOLERANCE).powf(1.0 / 6.0).ceil() as u64;
     let an_arc = a_turn.max(4) + 1;
-    segments
-        .saturating_add(arcs.saturating_mul(an_arc))
-        .saturating_mul(A_CURVE)
+    segments.saturating_add(arcs.saturating_mul(an_arc))
 }
 
 #[cfg(test)]
@@ -231,9 +236,8 @@ mod tests {
 
     #[test]
     fn an_arc_has_as_many_curves_as_its_radius_asks_for() {
-        let curves = |data| outline_bytes(data) / A_CURVE;
-        assert_eq!(curves("M0 0A9 9 0 0 1 9 9"), 2 + 5);
-        assert!(curves("M0 0A9e8 9e8 0 1 1 3e8 3e8") < 60);
+        assert_eq!(segments_of_data("M0 0A9 9 0 0 1 9 9"), 2 + 5);
+        assert!(segments_of_data("M0 0A9e8 9e8 0 1 1 3e8 3e8") < 60);
         assert!(checked("<path d='M0 0A1e6 1e6 0 1 1 1e6 1e6'/>").is_ok());
         assert!(checked("<path d='M0 0A1e60 1e60 0 1 1 1e60 1e60'/>").is_err());
     }
@@ -248,6 +252,34 @@ mod tests {
         assert!(used(10).is_ok());
         let error = used(2_000).unwrap_err();
         assert_eq!(error.name(), "Image.Unsupported");
-        assert!(error.to_string().contains("MiB"), "{error}");
+        assert!(error.to_string().contains("5000000"), "{error}");
+    }
+
+    #[test]
+    fn a_clip_counts_where_it_clips() {
+        let outline = "L1 1".repeat(50_000);
+        let clip = format!("<clipPath id='c'><path d='M0 0{outline}'/></clipPath>");
+        let shapes = "<path d='M0 0H9'/>".repeat(2_000);
+        let group = format!("{clip}<g clip-path='url(#c)'>{shapes}</g>");
+        assert!(checked(&group).is_ok(), "once, though of many shapes");
+        let each = format!("{clip}{}", shapes.replace("d=", "clip-path='url(#c)' d="));
+        assert!(checked(&each).is_err());
+        let rules = format!("<style>path {{ clip-path: url(#c) }}</style>{clip}{shapes}");
+        assert!(checked(&rules).is_err());
+    }
+
+    #[test]
+    fn a_marker_counts_at_each_corner_of_what_is_used() {
+        let marked = |times| {
+            let uses = "<use href='#p'/>".repeat(times);
+            let marker = "<marker id='m'><rect width='9' height='9'/></marker>";
+            let path = "L1 1".repeat(1_000);
+            checked(&format!(
+                "{marker}<path id='p' marker-mid='url(#m)' d='M0 0{path}'/>{uses}"
+            ))
+        };
+        assert!(marked(10).is_ok());
+        let error = marked(1_000).unwrap_err();
+        assert!(error.to_string().contains("markers"), "{error}");
     }
 }

@@ -10,8 +10,20 @@ use libfuzzer_sys::fuzz_target;
 #[path = "../../apps/cli/src/config.rs"]
 mod config;
 #[allow(dead_code, reason = "the program uses more of it")]
+#[path = "../../apps/cli/src/exit.rs"]
+mod exit;
+#[allow(dead_code, reason = "the program uses more of it")]
 #[path = "../../apps/cli/src/failure.rs"]
 mod failure;
+
+/// What the branches say of their own sections is theirs, and their decoders take long to build for fuzzing.
+mod settings {
+    use std::collections::BTreeMap;
+
+    pub fn check(_: &BTreeMap<String, serde_json::Value>, _: &str) -> anyhow::Result<()> {
+        Ok(())
+    }
+}
 
 /// Loading starts at a file; one for each process that fuzzes.
 static FILE: LazyLock<PathBuf> = LazyLock::new(|| {

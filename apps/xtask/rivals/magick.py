@@ -1,5 +1,6 @@
 """`magick.py PROGRAMS time WORK`: WORK with ImageMagick to every file named on standard input, a process a file, as it
 is used. PROGRAMS is where it was unpacked, or is empty where the system has it."""
+import glob
 import json
 import os
 import resource
@@ -15,6 +16,9 @@ if os.path.isdir(f"{programs}/usr/bin"):
     folders = [library] + [f"{library}/{name}" for name in os.listdir(library) if "-linux-" in name]
     environment["LD_LIBRARY_PATH"] = ":".join(folders)
     environment["MAGICK_CONFIGURE_PATH"] = f"{programs}/etc/ImageMagick-6"
+    # Its formats are modules, which it would look for in the system alone.
+    modules = glob.glob(f"{library}/*-linux-*/ImageMagick-6*/modules-Q16/coders")
+    environment["MAGICK_CODER_MODULE_PATH"] = os.path.abspath(modules[0]) if modules else ""
 convert, identify = f"{prefix}convert-im6.q16", f"{prefix}identify-im6.q16"
 ARGUMENTS = {
     "half": lambda file: [convert, file, "-auto-orient", "-filter", "Lanczos", "-resize", "50%", "-quality", "85", "jpg:-"],

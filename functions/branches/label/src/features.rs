@@ -54,11 +54,17 @@ impl Small {
             .find(|&side| side >= LONGEST_SIDE / 4 * 3)
             .map_or(LONGEST_SIDE, |side| side.min(LONGEST_SIDE));
         let (width, height) = measured_size(jpeg.width(), jpeg.height(), most);
+        // Colour at half the resolution, as most JPEGs store it, takes less detail where any is left out.
+        let chroma = if longest >= 2 * LONGEST_SIDE {
+            Chroma::Quarter
+        } else {
+            Chroma::Full
+        };
         let wanted = Wanted {
             area: jpeg.whole(),
             width,
             height,
-            chroma: Chroma::Full,
+            chroma,
             kernel: Kernel::Box,
         };
         let pixels = jpeg

@@ -36,6 +36,29 @@ pub struct Wanted {
     pub kernel: Kernel,
 }
 
+impl Wanted {
+    /// Pixels across and down that a sample of a component stands for.
+    fn factors(&self, component: usize) -> (u32, u32) {
+        match component {
+            0 => (1, 1),
+            _ => self.chroma.factors(),
+        }
+    }
+
+    /// By how much a component's samples, each of so many pixels across and down, may be reduced, so
+    /// that the picture is left at least a halving by its own kernel, which decides how it looks;
+    /// means are as good as the whole for a picture of means.
+    fn reduction(&self, component: usize, pixels: (usize, usize)) -> f64 {
+        let (h, v) = self.factors(component);
+        let x = self.area.width / f64::from(self.width) * f64::from(h) / pixels.0 as f64;
+        let y = self.area.height / f64::from(self.height) * f64::from(v) / pixels.1 as f64;
+        match self.kernel {
+            Kernel::Lanczos3 => x.min(y) / 2.0,
+            Kernel::Box => x.min(y),
+        }
+    }
+}
+
 impl<'a> Jpeg<'a> {
     /// Reads the header; `None` where the general decoder has to judge.
     pub fn open(bytes: &'a [u8], limits: &Limits) -> Option<Self> {
@@ -121,15 +144,19 @@ impl<'a> Jpeg<'a> {
     }
 
     pub(super) fn make(&mut self, wanted: &[Wanted]) -> Give<Vec<Planes>> {
-        let least = least_reduction(wanted);
         let (h_max, v_max) = (self.frame.h_max, self.frame.v_max);
         let details: Vec<Detail> = self
             .frame
             .components
             .iter()
-            .map(|component| {
-                let pixels = (h_max / component.h).max(v_max / component.v);
-                Detail::for_reduction(least / pixels as f64)
+            .enumerate()
+            .map(|(index, component)| {
+                let pixels = (h_max / component.h, v_max / component.v);
+                let least = wanted
+                    .iter()
+                    .map(|picture| picture.reduction(index, pixels))
+                    .fold(f64::INFINITY, f64::min);
+                Detail::for_reduction(least)
             })
             .collect();
         let mut targets = Vec::new();
@@ -181,25 +208,6 @@ impl<'a> Jpeg<'a> {
     }
 }
 
-/// By how much the samples of the first component may be reduced, so that every picture is left at
-/// least a halving by its own kernel, which decides how it looks; means are as good as the whole for
-/// pictures of means.
-fn least_reduction(wanted: &[Wanted]) -> f64 {
-    wanted
-        .iter()
-        .map(|picture| {
-            let (x, y) = (
-                picture.area.width / f64::from(picture.width),
-                picture.area.height / f64::from(picture.height),
-            );
-            match picture.kernel {
-                Kernel::Lanczos3 => x.min(y) / 2.0,
-                Kernel::Box => x.min(y),
-            }
-        })
-        .fold(f64::INFINITY, f64::min)
-}
-
 /// How a component's samples lie.
 struct Layout {
     /// Width and height of the component.
@@ -225,11 +233,7 @@ enum Stage {
 
 impl Target {
     fn new(picture: &Wanted, component: usize, layout: &Layout) -> Self {
-        let (h, v) = if component == 0 {
-            (1, 1)
-        } else {
-            picture.chroma.factors()
-        };
+        let (h, v) = picture.factors(component);
         let (width, height) = if component == 0 {
             (picture.width, picture.height)
         } else {

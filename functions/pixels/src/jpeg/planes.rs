@@ -1,5 +1,7 @@
 //! Brightness and colour apart.
 
+use std::borrow::Cow;
+
 use super::resample::{Axis, Kernel, Resampler};
 use super::tokens::Plane;
 use super::wide::{Wide, wide};
@@ -70,7 +72,8 @@ impl Planes {
         })
     }
 
-    /// As pixels; only with colour at full resolution or none (else `None`).
+    /// As pixels; where colour has fewer samples, the pixels between them are blended. `None` where a plane has not the
+    /// samples that its size takes.
     pub fn into_pixels(mut self) -> Option<Pixels> {
         let (width, height) = (self.width, self.height);
         if self.samples.len() == 1 {
@@ -79,11 +82,24 @@ impl Planes {
         let [luma, blue, red] = &self.samples[..] else {
             return None;
         };
-        if self.chroma != Chroma::Full {
+        let (wide_colour, high_colour) = chroma_size(width, height, self.chroma);
+        let colour_samples = wide_colour as usize * high_colour as usize;
+        if [blue, red]
+            .iter()
+            .any(|plane| plane.len() != colour_samples)
+        {
             return None;
         }
+        let colours = |plane| {
+            wide(Spread {
+                plane,
+                size: (width, height),
+                chroma: self.chroma,
+            })
+        };
+        let (blue, red) = (colours(blue), colours(red));
         let mut samples = Vec::with_capacity(luma.len() * 3);
-        for ((&luma, &blue), &red) in luma.iter().zip(blue).zip(red) {
+        for ((&luma, &blue), &red) in luma.iter().zip(&*blue).zip(&*red) {
             let luma = f32::from(luma);
             let (blue, red) = (f32::from(blue) - 128.0, f32::from(red) - 128.0);
             // Float to integer casts saturate, which is the clamping that is wanted.
@@ -186,6 +202,59 @@ fn averaged(plane: &[u8], (width, height): (u32, u32), (h, v): (u32, u32)) -> Op
     resampler.finish()
 }
 
+/// A plane of colour, with a sample for each pixel.
+struct Spread<'a> {
+    plane: &'a [u8],
+    size: (u32, u32),
+    chroma: Chroma,
+}
+
+impl<'a> Wide for Spread<'a> {
+    type Output = Cow<'a, [u8]>;
+
+    #[inline(always)]
+    fn run(self) -> Cow<'a, [u8]> {
+        let (width, height) = (self.size.0 as usize, self.size.1 as usize);
+        let (across, down) = self.chroma.factors();
+        if (across, down) == (1, 1) {
+            return Cow::Borrowed(self.plane);
+        }
+        let stride = width.div_ceil(across as usize);
+        let rows = self.plane.chunks_exact(stride.max(1)).len();
+        let mut line = vec![0u16; stride];
+        let mut samples = Vec::with_capacity(width * height);
+        for y in 0..height {
+            let (near, far) = nearest(y, down, rows);
+            let row = |at: usize| self.plane.get(at * stride..).unwrap_or_default();
+            for ((out, &near), &far) in line.iter_mut().zip(row(near)).zip(row(far)) {
+                *out = 3 * u16::from(near) + u16::from(far);
+            }
+            samples.extend((0..width).map(|x| {
+                let (near, far) = nearest(x, across, stride);
+                let at = |at: usize| line.get(at).copied().unwrap_or_default();
+                ((3 * at(near) + at(far) + 8) >> 4) as u8
+            }));
+        }
+        Cow::Owned(samples)
+    }
+}
+
+/// The sample that a pixel lies in, and the next one on the pixel's side, which has a quarter of the say. With a sample
+/// a pixel both are the same.
+#[inline(always)]
+fn nearest(pixel: usize, factor: u32, samples: usize) -> (usize, usize) {
+    if factor == 1 {
+        return (pixel, pixel);
+    }
+    let near = pixel / 2;
+    let far = if pixel % 2 == 0 {
+        near.saturating_sub(1)
+    } else {
+        (near + 1).min(samples.saturating_sub(1))
+    };
+    (near, far)
+}
+
 /// Red, green and blue as brightness and colour (JFIF).
 struct Split<'a>(&'a [u8]);
 
@@ -215,4 +284,40 @@ pub(crate) fn ycbcr([r, g, b]: [u8; 3]) -> [u8; 3] {
         ((-11_059 * r - 21_709 * g + 32_768 * b + MIDDLE) >> 16) as u8,
         ((32_768 * r - 27_439 * g - 5_329 * b + MIDDLE) >> 16) as u8,
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colour_is_blended_between_its_samples() {
+        let spread = |size, plane| {
+            wide(Spread {
+                plane,
+                size,
+                chroma: Chroma::Quarter,
+            })
+            .into_owned()
+        };
+        assert_eq!(spread((5, 1), &[0, 64, 128]), [0, 16, 48, 80, 112]);
+        assert_eq!(spread((1, 5), &[0, 64, 128]), [0, 16, 48, 80, 112]);
+        assert_eq!(
+            spread((3, 3), &[0, 128, 128, 0]),
+            [0, 32, 96, 32, 48, 80, 96, 80, 48]
+        );
+    }
+
+    #[test]
+    fn planes_of_another_size_are_no_picture() {
+        for (luma, colour, whole) in [(12, 4, true), (11, 4, false), (12, 3, false)] {
+            let planes = Planes {
+                width: 4,
+                height: 3,
+                chroma: Chroma::Quarter,
+                samples: vec![vec![9; luma], vec![128; colour], vec![128; colour]],
+            };
+            assert_eq!(planes.into_pixels().is_some(), whole);
+        }
+    }
 }

@@ -212,6 +212,32 @@ fn several_pictures_come_from_one_decode() {
 }
 
 #[test]
+fn colour_at_half_the_resolution_is_nearly_that_of_the_whole() {
+    for (sampling, progressive) in [
+        (SamplingFactor::R_4_4_4, false),
+        (SamplingFactor::R_4_4_4, true),
+        (SamplingFactor::R_4_2_2, true),
+        (SamplingFactor::R_4_2_0, false),
+    ] {
+        let made = Made {
+            sampling,
+            progressive,
+            ..PLAIN
+        };
+        let file = file(640, 400, &made);
+        let jpeg = Jpeg::open(&file, &Limits::default()).unwrap();
+        let small = Wanted {
+            chroma: Chroma::Quarter,
+            ..wanted(&jpeg, 160, 100, Kernel::Box)
+        };
+        let small = jpeg.pictures(&[small]).unwrap().remove(0);
+        let whole = resize(&general(&file), 160, 100, Filter::Box).unwrap();
+        let (mean, most) = difference(&small.into_pixels().unwrap(), &whole);
+        assert!(mean < 1.0 && most < 10, "{mean} {most}");
+    }
+}
+
+#[test]
 fn what_is_written_is_read_again() {
     for (width, height) in [(1, 1), (7, 9), (16, 16), (101, 67)] {
         let samples = scene(width, height);

@@ -13,6 +13,8 @@ mod report;
 
 use std::path::PathBuf;
 
+use anyhow::bail;
+
 use crate::corpus;
 use crate::product::Product;
 use crate::workspace::Workspace;
@@ -67,10 +69,41 @@ enum Measure {
     Overhead,
     /// From the start of the command to its first task
     FirstTask,
-    /// The host at rest and over many images
+    /// The host at rest and over many images; with `images`, each function on 24 megapixels
     Memory,
     /// Executions of ten Pass states in process
     Passes,
+    /// With `images`: JPEG to half size
+    Half,
+    /// With `images`: JPEG to quality 80
+    Quality80,
+    /// With `images`: PNG without loss
+    Png,
+    /// With `images`: headers
+    Validate,
+    /// With `images`: what `label` measures
+    Properties,
+}
+
+impl Measure {
+    /// Whether it is one of the image functions; memory is measured of either.
+    const fn fits(self, subject: Option<Subject>) -> bool {
+        match self {
+            Self::Memory => true,
+            Self::Half | Self::Quality80 | Self::Png | Self::Validate | Self::Properties => {
+                matches!(subject, Some(Subject::Images))
+            }
+            Self::Orchestration | Self::Overhead | Self::FirstTask | Self::Passes => {
+                subject.is_none()
+            }
+        }
+    }
+}
+
+impl Options {
+    fn wants(&self, measure: Measure) -> bool {
+        self.only.is_empty() || self.only.contains(&measure)
+    }
 }
 
 /// Figures, and what a reader has to know about them.
@@ -93,6 +126,15 @@ impl Bench<'_> {
 
 /// Runs the bench. A missed target is a line in the table, never an error.
 pub fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<()> {
+    if let Some(measure) = options
+        .only
+        .iter()
+        .find(|measure| !measure.fits(options.subject))
+    {
+        bail!(
+            "{measure:?} is not measured by this bench; `cargo xtask bench --help` says of each which it is of"
+        );
+    }
     if options.subject == Some(Subject::Images) {
         return images::run(workspace, options);
     }
@@ -104,7 +146,7 @@ pub fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<()> {
         quick: options.quick,
     };
     let mut report = Report::default();
-    let wants = |measure| options.only.is_empty() || options.only.contains(&measure);
+    let wants = |measure| options.wants(measure);
     if wants(Measure::Orchestration) {
         let folder = corpus::folder(workspace, options.corpus.as_deref())?;
         report.take("photographs", || orchestration::measure(&bench, &folder));
@@ -127,4 +169,17 @@ pub fn run(workspace: &Workspace, options: &Options) -> anyhow::Result<()> {
     }
     report.commands = workspace.journal();
     report.print(options.json)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_measure_is_of_one_bench_and_memory_of_both() {
+        let images = Some(Subject::Images);
+        assert!(Measure::Memory.fits(None) && Measure::Memory.fits(images));
+        assert!(Measure::Half.fits(images) && !Measure::Half.fits(None));
+        assert!(Measure::Passes.fits(None) && !Measure::Passes.fits(images));
+    }
 }

@@ -143,7 +143,8 @@ fn taken_out(tiff: &mut [u8]) -> Option<()> {
 }
 
 /// Where the picture's directory lies, and its thumbnail's if there is one, each with the word about
-/// the next, which the last may lack.
+/// the next, which the last may lack. `None` where they share bytes: what is taken out of one would
+/// change the other.
 fn directories(tiff: &[u8], endian: Endian) -> Option<Vec<Range<usize>>> {
     let mut found = Vec::new();
     let mut next = endian.u32(tiff, 4);
@@ -154,9 +155,17 @@ fn directories(tiff: &[u8], endian: Endian) -> Option<Vec<Range<usize>>> {
         let count = usize::from(endian.u16(tiff, directory)?);
         let end = directory.checked_add(2 + count * ENTRY)?;
         next = endian.u32(tiff, end);
-        found.push(directory..end + 4);
+        let range = directory..end + 4;
+        if found.iter().any(|other| share(other, &range)) {
+            return None;
+        }
+        found.push(range);
     }
     Some(found)
+}
+
+fn share(one: &Range<usize>, other: &Range<usize>) -> bool {
+    one.start < other.end && other.start < one.end
 }
 
 /// Zeroes a directory and the values that it points to; `None` where it is too long to be one, or
@@ -164,8 +173,7 @@ fn directories(tiff: &[u8], endian: Endian) -> Option<Vec<Range<usize>>> {
 fn wipe(tiff: &mut [u8], endian: Endian, directory: usize, stays: &[Range<usize>]) -> Option<()> {
     let zero = |tiff: &mut [u8], from: usize, length: usize| {
         let range = from.min(tiff.len())..from.saturating_add(length).min(tiff.len());
-        let shares = |other: &Range<usize>| range.start < other.end && other.start < range.end;
-        if stays.iter().any(shares) {
+        if stays.iter().any(|other| share(other, &range)) {
             return None;
         }
         tiff.get_mut(range)?.fill(0);
@@ -284,6 +292,21 @@ mod tests {
         let mut exif = b"MM\0*\0\0\0\x08\0\x01\x88\x25\0\x04\0\0\0\x01\0\0\0\x1A".to_vec();
         exif.extend([0; 4]);
         exif.extend(b"\0\x01\0\x01\0\x02\0\0\0\x08\0\0\0\0");
+        assert!(without_location(&exif).is_empty());
+    }
+
+    #[test]
+    fn a_block_whose_directories_lie_over_each_other_is_dropped() {
+        // The picture's: location, and two entries that the thumbnail's, with a location too, lies in.
+        let mut exif = b"MM\0*\0\0\0\x08\0\x03".to_vec();
+        exif.extend(b"\x88\x25\0\x04\0\0\0\x01\0\0\0\x60");
+        exif.extend(b"\0\0\0\0\0\x01\x88\x25\0\x04\0\0");
+        exif.extend(b"\0\x01\0\0\0\x60\0\0\0\0\0\0\0\0\0\x1A");
+        exif.extend([0; 80]);
+        assert!(without_location(&exif).is_empty());
+        // One that follows itself.
+        let mut exif = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0".to_vec();
+        exif.extend(b"\0\0\0\x08");
         assert!(without_location(&exif).is_empty());
     }
 

@@ -247,7 +247,7 @@ fn nearest(pixel: usize, factor: u32, samples: usize) -> (usize, usize) {
         return (pixel, pixel);
     }
     let near = pixel / 2;
-    let far = if pixel % 2 == 0 {
+    let far = if pixel.is_multiple_of(2) {
         near.saturating_sub(1)
     } else {
         (near + 1).min(samples.saturating_sub(1))

@@ -2,7 +2,7 @@
 
 use super::decode::{self, Detail, Strip};
 use super::header::{Frame, Reader, Scan};
-use super::planes::{Planes, chroma_size};
+use super::planes::{Planes, chroma_size, factors_as_stored};
 use super::resample::{Axis, Kernel, Resampler};
 use super::{Give, Refused};
 use crate::colour::{self, Colour};
@@ -30,26 +30,25 @@ pub struct Wanted {
     pub width: u32,
     /// Its height, likewise.
     pub height: u32,
-    /// Resolution of colour.
+    /// Resolution of colour, of the picture when it is turned.
     pub chroma: Chroma,
     /// How it is resized.
     pub kernel: Kernel,
 }
 
 impl Wanted {
-    /// Pixels across and down that a sample of a component stands for.
-    fn factors(&self, component: usize) -> (u32, u32) {
+    /// Pixels across and down, before it is turned, that a sample of a component stands for.
+    fn factors(&self, component: usize, orientation: Orientation) -> (u32, u32) {
         match component {
             0 => (1, 1),
-            _ => self.chroma.factors(),
+            _ => factors_as_stored(self.chroma, orientation),
         }
     }
 
     /// By how much a component's samples, each of so many pixels across and down, may be reduced, so
     /// that the picture is left at least a halving by its own kernel, which decides how it looks;
-    /// means are as good as the whole for a picture of means.
-    fn reduction(&self, component: usize, pixels: (usize, usize)) -> f64 {
-        let (h, v) = self.factors(component);
+    /// means are as good as the whole for a picture of means. `factors`: see [`Wanted::factors`].
+    fn reduction(&self, (h, v): (u32, u32), pixels: (usize, usize)) -> f64 {
         let x = self.area.width / f64::from(self.width) * f64::from(h) / pixels.0 as f64;
         let y = self.area.height / f64::from(self.height) * f64::from(v) / pixels.1 as f64;
         match self.kernel {
@@ -123,11 +122,17 @@ impl<'a> Jpeg<'a> {
         Area::whole(self.width(), self.height())
     }
 
-    /// `chroma`, or what is stored where that is less: colour that was never stored is not made up.
+    /// `chroma`, or what is stored where that is less, both of the picture when it is turned: colour
+    /// that was never stored is not made up.
     pub fn at_most(&self, chroma: Chroma) -> Chroma {
-        let stored = self.frame.components.get(1).map_or((1, 1), |colour| {
+        let (h, v) = self.frame.components.get(1).map_or((1, 1), |colour| {
             (self.frame.h_max / colour.h, self.frame.v_max / colour.v)
         });
+        let stored = if self.orientation.swaps_sides() {
+            (v, h)
+        } else {
+            (h, v)
+        };
         match (chroma, stored) {
             (Chroma::Quarter, _) | (_, (_, 2..)) => Chroma::Quarter,
             (Chroma::Half, _) | (_, (2.., _)) => Chroma::Half,
@@ -154,7 +159,9 @@ impl<'a> Jpeg<'a> {
                 let pixels = (h_max / component.h, v_max / component.v);
                 let least = wanted
                     .iter()
-                    .map(|picture| picture.reduction(index, pixels))
+                    .map(|picture| {
+                        picture.reduction(picture.factors(index, self.orientation), pixels)
+                    })
                     .fold(f64::INFINITY, f64::min);
                 Detail::for_reduction(least)
             })
@@ -233,12 +240,8 @@ enum Stage {
 
 impl Target {
     fn new(picture: &Wanted, component: usize, layout: &Layout) -> Self {
-        let (h, v) = picture.factors(component);
-        let (width, height) = if component == 0 {
-            (picture.width, picture.height)
-        } else {
-            chroma_size(picture.width, picture.height, picture.chroma)
-        };
+        let (h, v) = picture.factors(component, layout.orientation);
+        let (width, height) = chroma_size(picture.width, picture.height, (h, v));
         let (mirrored_x, mirrored_y) = mirrors(layout.orientation);
         let area = &picture.area;
         let columns = axis(

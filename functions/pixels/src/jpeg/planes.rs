@@ -20,10 +20,19 @@ pub struct Planes {
     pub(super) samples: Vec<Vec<u8>>,
 }
 
-/// Size of the planes of colour.
-pub(super) fn chroma_size(width: u32, height: u32, chroma: Chroma) -> (u32, u32) {
-    let (h, v) = chroma.factors();
+/// Size of the planes of colour, where so many pixels across and down share a sample.
+pub(super) fn chroma_size(width: u32, height: u32, (h, v): (u32, u32)) -> (u32, u32) {
     (width.div_ceil(h), height.div_ceil(v))
+}
+
+/// Pixels that share a sample of colour in the picture before it is turned, across and down.
+pub(super) fn factors_as_stored(chroma: Chroma, orientation: Orientation) -> (u32, u32) {
+    let (h, v) = chroma.factors();
+    if orientation.swaps_sides() {
+        (v, h)
+    } else {
+        (h, v)
+    }
 }
 
 impl Planes {
@@ -82,7 +91,7 @@ impl Planes {
         let [luma, blue, red] = &self.samples[..] else {
             return None;
         };
-        let (wide_colour, high_colour) = chroma_size(width, height, self.chroma);
+        let (wide_colour, high_colour) = chroma_size(width, height, self.chroma.factors());
         let colour_samples = wide_colour as usize * high_colour as usize;
         if [blue, red]
             .iter()
@@ -119,7 +128,8 @@ impl Planes {
             return self;
         }
         let luma = (self.width, self.height);
-        let chroma = chroma_size(self.width, self.height, self.chroma);
+        let factors = factors_as_stored(self.chroma, orientation);
+        let chroma = chroma_size(self.width, self.height, factors);
         let turn = |(index, plane): (usize, Vec<u8>)| {
             let (width, height) = if index == 0 { luma } else { chroma };
             Pixels::from_eight(width, height, Channels::Grey, plane).map_or_else(
@@ -157,7 +167,7 @@ impl Planes {
             ));
         };
         let (h, v) = self.chroma.factors();
-        let small = chroma_size(self.width, self.height, self.chroma);
+        let small = chroma_size(self.width, self.height, (h, v));
         let colour = self.samples.len() > 1;
         let planes: Vec<Plane<'_>> = self
             .samples

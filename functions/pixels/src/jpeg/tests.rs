@@ -304,10 +304,41 @@ fn profiles_of_several_segments_and_exif_travel() {
 #[test]
 fn pictures_stand_upright_with_their_colours_in_place() {
     // Colour has edges, so that a plane that lies half a sample off is seen.
-    let (width, height) = (45u32, 31u32);
+    for (width, height) in [(45, 31), (44, 31), (45, 30)] {
+        for chroma in [Chroma::Full, Chroma::Half, Chroma::Quarter] {
+            for orientation in 1..=8 {
+                stands_upright(width, height, chroma, orientation);
+            }
+        }
+    }
+}
+
+fn oriented(orientation: u8) -> Metadata {
+    let mut exif = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x01\0\0\0\0\0\0\0".to_vec();
+    exif[18] = orientation;
+    Metadata {
+        exif: Some(exif),
+        ..Metadata::default()
+    }
+}
+
+#[test]
+fn colour_of_half_the_width_is_of_half_the_height_when_it_is_turned() {
+    let pixels = Pixels::from_eight(8, 4, Channels::Rgb, vec![99; 96]).unwrap();
+    for (orientation, stored) in [(1, Chroma::Half), (6, Chroma::Quarter)] {
+        let file = Planes::of(&pixels, Chroma::Half)
+            .unwrap()
+            .jpeg(&oriented(orientation), 90)
+            .unwrap();
+        let jpeg = Jpeg::open(&file, &Limits::default()).unwrap();
+        assert_eq!(jpeg.at_most(Chroma::Full), stored);
+    }
+}
+
+fn stands_upright(width: u32, height: u32, chroma: Chroma, orientation: u8) {
     let samples: Vec<u8> = (0..width * height)
         .flat_map(|at| {
-            if (at % width / 6 + at / width / 6) % 2 == 0 {
+            if (at % width / 6 + at / width / 6).is_multiple_of(2) {
                 [200, 60, 40]
             } else {
                 [40, 70, 190]
@@ -315,38 +346,31 @@ fn pictures_stand_upright_with_their_colours_in_place() {
         })
         .collect();
     let pixels = Pixels::from_eight(width, height, Channels::Rgb, samples).unwrap();
-    for value in 1..=8u16 {
-        let mut exif = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x01\0\0\0\0\0\0\0".to_vec();
-        exif[18] = value as u8;
-        let metadata = Metadata {
-            exif: Some(exif),
-            ..Metadata::default()
-        };
-        let file = Planes::of(&pixels, Chroma::Full)
-            .unwrap()
-            .jpeg(&metadata, 100)
-            .unwrap();
-        let upright = Orientation::from_exif(value).apply(general(&file));
-        let jpeg = Jpeg::open(&file, &Limits::default()).unwrap();
-        let same = Wanted {
-            chroma: Chroma::Quarter,
-            kernel: Kernel::Box,
-            ..wanted(&jpeg, width, height, Kernel::Box)
-        };
-        let planes = jpeg.pictures(&[same]).unwrap().pop().unwrap();
-        // As if the upright pixels had been written.
-        let expected = Planes::of(&upright, Chroma::Quarter).unwrap();
-        assert_eq!(
-            (planes.width(), planes.height()),
-            (expected.width(), expected.height())
+    let file = Planes::of(&pixels, Chroma::Full)
+        .unwrap()
+        .jpeg(&oriented(orientation), 100)
+        .unwrap();
+    let upright = Orientation::from_exif(u16::from(orientation)).apply(general(&file));
+    let jpeg = Jpeg::open(&file, &Limits::default()).unwrap();
+    let same = Wanted {
+        chroma,
+        kernel: Kernel::Box,
+        ..wanted(&jpeg, width, height, Kernel::Box)
+    };
+    let planes = jpeg.pictures(&[same]).unwrap().pop().unwrap();
+    // As if the upright pixels had been written.
+    let expected = Planes::of(&upright, chroma).unwrap();
+    assert_eq!(
+        (planes.width(), planes.height()),
+        (expected.width(), expected.height())
+    );
+    for (plane, (ours, theirs)) in planes.samples.iter().zip(&expected.samples).enumerate() {
+        let most = ours.iter().zip(theirs).map(|(&a, &b)| a.abs_diff(b)).max();
+        assert_eq!(ours.len(), theirs.len());
+        assert!(
+            most.unwrap() <= 3,
+            "{width} × {height}, {chroma:?}, orientation {orientation}, plane {plane}: {most:?}"
         );
-        for (plane, (ours, theirs)) in planes.samples.iter().zip(&expected.samples).enumerate() {
-            let most = ours.iter().zip(theirs).map(|(&a, &b)| a.abs_diff(b)).max();
-            assert!(
-                most.unwrap() <= 3,
-                "orientation {value}, plane {plane}: {most:?}"
-            );
-        }
     }
 }
 

@@ -146,12 +146,19 @@ fn taken_out(tiff: &mut [u8]) -> Option<()> {
 /// the next, which the last may lack. `None` where they share bytes: what is taken out of one would
 /// change the other.
 fn directories(tiff: &[u8], endian: Endian) -> Option<Vec<Range<usize>>> {
-    let mut found = Vec::new();
+    let mut found: Vec<Range<usize>> = Vec::new();
     let mut next = endian.u32(tiff, 4);
     while let Some(directory) = next.filter(|&at| at != 0)
         && found.len() < 2
     {
         let directory = usize::try_from(directory).ok()?;
+        // What some programs leave where they took the thumbnail out: a directory past the end, where
+        // nothing can be, or the one that was there already.
+        if !found.is_empty()
+            && (directory >= tiff.len() || found.iter().any(|other| other.start == directory))
+        {
+            break;
+        }
         let count = usize::from(endian.u16(tiff, directory)?);
         let end = directory.checked_add(2 + count * ENTRY)?;
         next = endian.u32(tiff, end);
@@ -304,10 +311,22 @@ mod tests {
         exif.extend(b"\0\x01\0\0\0\x60\0\0\0\0\0\0\0\0\0\x1A");
         exif.extend([0; 80]);
         assert!(without_location(&exif).is_empty());
-        // One that follows itself.
-        let mut exif = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0".to_vec();
-        exif.extend(b"\0\0\0\x08");
-        assert!(without_location(&exif).is_empty());
+    }
+
+    #[test]
+    fn a_thumbnail_that_was_taken_out_does_not_matter() {
+        // The picture's directory, of a location, goes on at itself, or where the block has ended.
+        for next in [8, 0x99] {
+            let mut exif = b"MM\0*\0\0\0\x08\0\x02".to_vec();
+            exif.extend(b"\x01\x12\0\x03\0\0\0\x01\0\x06\0\0");
+            exif.extend(b"\x88\x25\0\x04\0\0\0\x01\0\0\0\x26\0\0\0");
+            exif.push(next);
+            exif.extend([0; 8]);
+            let clean = without_location(&exif);
+            assert_eq!(orientation(&clean), Orientation::Rotate90);
+            assert!(!clean.windows(2).any(|pair| pair == b"\x88\x25"));
+            assert_eq!(without_location(&clean), clean);
+        }
     }
 
     #[test]

@@ -18,7 +18,8 @@ if os.path.isdir(f"{programs}/usr/bin"):
     environment["MAGICK_CONFIGURE_PATH"] = f"{programs}/etc/ImageMagick-6"
     # Its formats are modules, which it would look for in the system alone.
     modules = glob.glob(f"{library}/*-linux-*/ImageMagick-6*/modules-Q16/coders")
-    environment["MAGICK_CODER_MODULE_PATH"] = os.path.abspath(modules[0]) if modules else ""
+    if modules:
+        environment["MAGICK_CODER_MODULE_PATH"] = os.path.abspath(modules[0])
 convert, identify = f"{prefix}convert-im6.q16", f"{prefix}identify-im6.q16"
 ARGUMENTS = {
     "half": lambda file: [convert, file, "-auto-orient", "-filter", "Lanczos", "-resize", "50%", "-quality", "85", "jpg:-"],

@@ -54,6 +54,12 @@ fn bombs() -> anyhow::Result<Vec<(&'static str, Vec<u8>)>> {
         ("blur.svg", b"<svg xmlns='http://www.w3.org/2000/svg' width='9000' height='9000'><filter id='f'><feGaussianBlur stdDeviation='4000'/></filter><rect width='9000' height='9000' filter='url(#f)'/></svg>".to_vec()),
         ("arcs.svg", svg(&"<path d='M0 0A1e60 1e60 0 1 1 1e60 1e60' stroke='red'/>".repeat(9))),
         ("arcs-allowed.svg", svg(&format!("<path stroke='red' d='M0 0{}'/>", "A3e6 3e6 0 1 1 1 1".repeat(100_000)))),
+        ("circles.svg", svg(&"<circle r='1e37' stroke='red'/>".repeat(300))),
+        ("clips-in-clips.svg", svg_clips()),
+        ("clips-inherited.svg", svg(&format!(
+            "<clipPath id='c' clipPathUnits='objectBoundingBox'><path d='M0 0{}'/></clipPath><g clip-path='url(#c)'>{}</g>",
+            "L1 1".repeat(50_000), "<path clip-path='inherit' d='M0 0H9V9'/>".repeat(2_000)
+        ))),
         ("dashes.svg", svg(&"<path d='M0 9H900000' stroke='red' stroke-dasharray='.5 .5'/>".repeat(2_000))),
         ("dashes-allowed.svg", svg(&"<path d='M0 9H900000' stroke='red' stroke-dasharray='.5 .5'/>".repeat(50))),
         ("path-used.svg", svg(&format!("<path id='p' d='M0 0{}'/>{}", "L1 1".repeat(25_000), "<use href='#p'/>".repeat(9_000)))),
@@ -339,6 +345,17 @@ fn svg_laughs() -> Vec<u8> {
     }
     text.push_str("<use href='#a29'/></svg>");
     text.into_bytes()
+}
+
+/// Clips of ten shapes, each clipped by the next, seven deep.
+fn svg_clips() -> Vec<u8> {
+    let clip = |level: usize| {
+        let shape = format!("<path clip-path='url(#c{})' d='M0 0H1V1'/>", level + 1);
+        let shapes = shape.repeat(10);
+        format!("<clipPath id='c{level}' clipPathUnits='objectBoundingBox'>{shapes}</clipPath>")
+    };
+    let clips = (0..7).map(clip).collect::<Vec<_>>().concat();
+    svg(&format!("{clips}<path clip-path='url(#c0)' d='M0 0H9V9'/>"))
 }
 
 fn ico(picture: &[u8]) -> Vec<u8> {

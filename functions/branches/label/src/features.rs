@@ -54,7 +54,8 @@ impl Small {
             .find(|&side| side >= LONGEST_SIDE / 4 * 3)
             .map_or(LONGEST_SIDE, |side| side.min(LONGEST_SIDE));
         let (width, height) = measured_size(jpeg.width(), jpeg.height(), most);
-        // Colour at half the resolution, as most JPEGs store it, takes less detail where any is left out.
+        // Where the picture is halved or more, colour at half of its resolution loses nothing that most JPEGs
+        // store, and both can be decoded in less detail.
         let chroma = if longest >= 2 * LONGEST_SIDE {
             Chroma::Quarter
         } else {

@@ -14,6 +14,7 @@ pub(crate) mod png;
 mod svg;
 mod svg_cost;
 mod svg_document;
+mod svg_shape;
 pub(crate) mod tiff;
 pub(crate) mod tiff_directory;
 pub(crate) mod tiff_samples;

@@ -7,9 +7,9 @@
 use std::collections::HashMap;
 
 use resvg::usvg::roxmltree::{Document, Node};
-use svgtypes::{PathParser, PathSegment};
 
 use super::svg::FORMAT;
+use super::svg_shape::{Relative, is_shape, segments};
 use crate::{Limits, PixelError};
 
 /// Nodes of the document, text between tags included.
@@ -23,12 +23,8 @@ pub(super) const MAX_DEPTH: usize = 160;
 
 /// Lines and curves of all paths.
 const MAX_SEGMENTS: u64 = 5_000_000;
-/// Bytes of a curve in a path, which grows by doubling: three points of eight bytes, and one that says so.
+/// Bytes of a curve in a path: three points of eight bytes, and one that says so; twice, since a path grows by doubling.
 const A_CURVE: u64 = 2 * 25;
-/// How far a path with an arc may reach: beyond it, an arc falls into more than fifty curves.
-const MAX_REACH: f64 = 1e9;
-/// How far from the true arc its curves may lie, as the library has it.
-const ARC_TOLERANCE: f64 = 0.1;
 
 pub(super) fn refuse(what: impl Into<String>) -> PixelError {
     PixelError::unsupported(FORMAT, what)
@@ -42,39 +38,29 @@ pub(super) fn check(document: &Document<'_>, limits: &Limits) -> Result<(), Pixe
             .filter_map(|node| Some((node.attribute("id")?, node)))
             .collect(),
         known: HashMap::new(),
+        known_clips: HashMap::new(),
+        relative: Relative::of(document),
     };
-    let whole = count.of(document.root(), 0)?;
+    let mut whole = count.of(document.root(), 0)?;
     if whole.elements > MAX_ELEMENTS {
         return Err(refuse(format!("more than {MAX_ELEMENTS} elements")));
     }
-    let [mut marker, mut pattern, mut clip] = [Weight::default(); 3];
-    let mut clipped = whole.clipped;
-    for node in document.descendants().filter(Node::is_element) {
-        match node.tag_name().name() {
-            "marker" => marker = marker.max(count.of(node, 0)?),
-            "pattern" => pattern = pattern.max(count.of(node, 0)?),
-            "mask" | "clipPath" | "filter" => clip = clip.max(count.of(node, 0)?),
-            // Which elements its rules are for is not looked into.
-            "style" if node.text().is_some_and(|rules| rules.contains("url(")) => {
-                clipped = whole.elements;
-            }
-            _ => {}
-        }
+    // Which elements a rule is for is not looked into: at worst, all have the heaviest of each kind.
+    let mut heaviest = [Weight::default(); 3];
+    for (place, target) in count.named_by_rules(document) {
+        let most = &mut heaviest[place as usize];
+        *most = most.max(count.of(target, 0)?);
     }
-    // At worst there is a marker at each corner, and a pattern in each shape.
-    let copies = [
-        marker.times(whole.segments),
-        pattern.times(whole.shapes),
-        clip.times(clipped),
-    ];
-    if copies.iter().any(|copy| copy.elements > MAX_COPIES) {
+    for place in [Place::Element, Place::Shape, Place::Corner] {
+        whole = whole.with_copies(heaviest[place as usize], place.times(whole));
+    }
+    if whole.copies > MAX_COPIES {
         return Err(refuse(
             "markers, patterns, masks or clips that would be copied more than a million times",
         ));
     }
-    let segments = copies.into_iter().fold(whole, Weight::plus).segments;
     let most = MAX_SEGMENTS.min(limits.max_bytes / A_CURVE);
-    if segments > most {
+    if whole.segments > most {
         return Err(refuse(format!(
             "paths of more than {most} lines and curves, as often as they are used"
         )));
@@ -82,18 +68,68 @@ pub(super) fn check(document: &Document<'_>, limits: &Limits) -> Result<(), Pixe
     Ok(())
 }
 
-fn is_shape(name: &str) -> bool {
-    matches!(
-        name,
-        "path" | "polygon" | "polyline" | "line" | "rect" | "circle" | "ellipse"
-    )
+const INHERIT: &str = "inherit";
+
+/// What the target of a property is copied for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// The element that has the property.
+    Element,
+    /// Each shape that inherits it.
+    Shape,
+    /// Each corner of each shape that inherits it.
+    Corner,
 }
 
-fn is_clipped(node: Node<'_, '_>) -> bool {
-    node.attributes().any(|attribute| {
-        let is_named = matches!(attribute.name(), "clip-path" | "mask" | "filter" | "style");
-        is_named && attribute.value().contains("url(")
-    })
+impl Place {
+    fn of(property: &str) -> Option<Self> {
+        match property {
+            "clip-path" | "mask" | "filter" => Some(Self::Element),
+            "fill" | "stroke" => Some(Self::Shape),
+            "marker" | "marker-start" | "marker-mid" | "marker-end" => Some(Self::Corner),
+            _ => None,
+        }
+    }
+
+    fn takes(self, target: Node<'_, '_>) -> bool {
+        match (self, target.tag_name().name()) {
+            (Self::Element, name) => matches!(name, "clipPath" | "mask" | "filter"),
+            (Self::Shape, name) => name == "pattern",
+            (Self::Corner, name) => name == "marker",
+        }
+    }
+
+    /// How often that is at most, in a part of the document.
+    const fn times(self, part: Weight) -> u64 {
+        match self {
+            Self::Element => part.elements,
+            Self::Shape => part.shapes,
+            Self::Corner => part.corners,
+        }
+    }
+}
+
+/// Names and values in rules, or in an attribute `style`.
+fn declarations(rules: &str) -> impl Iterator<Item = (&str, &str)> {
+    rules
+        .split(['{', '}', ';'])
+        .filter_map(|declaration| declaration.split_once(':'))
+        .map(|(name, value)| (name.trim(), value))
+}
+
+/// What an element states of the properties of a place, as an attribute or in `style`.
+fn stated<'a>(node: Node<'a, '_>, place: Place) -> Vec<&'a str> {
+    node.attributes()
+        .flat_map(|attribute| {
+            let style = match attribute.name() {
+                "style" => attribute.value(),
+                _ => "",
+            };
+            declarations(style).chain([(attribute.name(), attribute.value())])
+        })
+        .filter(|(name, _)| Place::of(name) == Some(place))
+        .map(|(_, value)| value)
+        .collect()
 }
 
 /// What the library would make of a node and all that it holds and uses.
@@ -102,9 +138,11 @@ struct Weight {
     elements: u64,
     shapes: u64,
     /// Lines and curves of the shapes' paths.
+    corners: u64,
+    /// The same with those of the copies.
     segments: u64,
-    /// Elements with a mask, a clip or a filter.
-    clipped: u64,
+    /// Elements of markers, patterns, masks, clips and filters, as often as they are copied.
+    copies: u64,
 }
 
 impl Weight {
@@ -112,8 +150,9 @@ impl Weight {
         Self {
             elements: join(self.elements, other.elements),
             shapes: join(self.shapes, other.shapes),
+            corners: join(self.corners, other.corners),
             segments: join(self.segments, other.segments),
-            clipped: join(self.clipped, other.clipped),
+            copies: join(self.copies, other.copies),
         }
     }
 
@@ -125,8 +164,16 @@ impl Weight {
         self.each(other, u64::max)
     }
 
-    fn times(self, count: u64) -> Self {
-        self.each(self, |weight, _| weight.saturating_mul(count))
+    /// With so many copies of another that its properties name.
+    fn with_copies(self, other: Self, times: u64) -> Self {
+        let elements = other.elements.saturating_add(other.copies);
+        Self {
+            segments: self
+                .segments
+                .saturating_add(other.segments.saturating_mul(times)),
+            copies: self.copies.saturating_add(elements.saturating_mul(times)),
+            ..self
+        }
     }
 }
 
@@ -134,6 +181,8 @@ struct Count<'a, 'input> {
     by_id: HashMap<&'a str, Node<'a, 'input>>,
     /// What is below a node; nothing while it is being counted, so that a circle ends.
     known: HashMap<usize, Weight>,
+    known_clips: HashMap<usize, Weight>,
+    relative: Relative,
 }
 
 impl<'a, 'input> Count<'a, 'input> {
@@ -146,11 +195,13 @@ impl<'a, 'input> Count<'a, 'input> {
             return Ok(known);
         }
         self.known.insert(key, Weight::default());
+        let segments = segments(node, &self.relative);
         let mut weight = Weight {
             elements: u64::from(node.is_element()),
             shapes: u64::from(is_shape(node.tag_name().name())),
-            segments: segments(node),
-            clipped: u64::from(is_clipped(node)),
+            corners: segments,
+            segments,
+            copies: 0,
         };
         for child in node.children().filter(Node::is_element) {
             weight = weight.plus(self.of(child, depth + 1)?);
@@ -158,8 +209,80 @@ impl<'a, 'input> Count<'a, 'input> {
         if let Some(target) = self.referred(node) {
             weight = weight.plus(self.of(target, depth + 1)?);
         }
+        // Inherited without saying so, and counted where they are stated.
+        for place in [Place::Shape, Place::Corner] {
+            let times = place.times(weight);
+            for target in self.named(place, stated(node, place)) {
+                weight = weight.with_copies(self.of(target, depth + 1)?, times);
+            }
+        }
+        weight = weight.plus(self.clips(node, depth)?);
         self.known.insert(key, weight);
         Ok(weight)
+    }
+
+    /// The copies that an element's clips, masks and filters are, its parent's where it inherits them.
+    fn clips(&mut self, node: Node<'a, 'input>, depth: usize) -> Result<Weight, PixelError> {
+        let key = node.id().get_usize();
+        if let Some(&known) = self.known_clips.get(&key) {
+            return Ok(known);
+        }
+        let values = stated(node, Place::Element);
+        let mut copies = Weight::default();
+        for target in self.named(Place::Element, values.iter().copied()) {
+            copies = copies.with_copies(self.of(target, depth + 1)?, 1);
+        }
+        if values.iter().any(|value| value.contains(INHERIT))
+            && let Some(parent) = node.parent()
+        {
+            copies = copies.plus(self.clips(parent, depth + 1)?);
+        }
+        self.known_clips.insert(key, copies);
+        Ok(copies)
+    }
+
+    /// The elements that the rules of the document name; all, where they say that something is inherited.
+    fn named_by_rules(&self, document: &'a Document<'input>) -> Vec<(Place, Node<'a, 'input>)> {
+        let mut named = Vec::new();
+        let mut inherits = false;
+        let styles = document
+            .descendants()
+            .filter(|node| node.tag_name().name() == "style");
+        for (name, value) in styles.filter_map(|node| node.text()).flat_map(declarations) {
+            if let Some(place) = Place::of(name) {
+                inherits |= value.contains(INHERIT);
+                named.extend(
+                    self.named(place, [value])
+                        .into_iter()
+                        .map(|node| (place, node)),
+                );
+            }
+        }
+        if inherits {
+            let all = document
+                .descendants()
+                .filter(|node| Place::Element.takes(*node));
+            named.extend(all.map(|node| (Place::Element, node)));
+        }
+        named
+    }
+
+    /// The elements that values of properties name, of those that are copied for them.
+    fn named<'v>(
+        &self,
+        place: Place,
+        values: impl IntoIterator<Item = &'v str>,
+    ) -> Vec<Node<'a, 'input>> {
+        values
+            .into_iter()
+            .flat_map(|value| value.split("url(").skip(1))
+            .filter_map(|rest| {
+                let name = rest.split(')').next()?.trim();
+                let name = name.trim_matches(['"', '\'']).trim().strip_prefix('#')?;
+                self.by_id.get(name).copied()
+            })
+            .filter(|target| place.takes(*target))
+            .collect()
     }
 
     /// What a `use`, or a pattern or gradient that builds on another, refers to.
@@ -177,69 +300,13 @@ impl<'a, 'input> Count<'a, 'input> {
     }
 }
 
-/// Lines and curves of the path that a shape becomes.
-fn segments(node: Node<'_, '_>) -> u64 {
-    match node.tag_name().name() {
-        "path" => node.attribute("d").map_or(0, segments_of_data),
-        // At least four letters a point.
-        "polygon" | "polyline" => node
-            .attribute("points")
-            .map_or(0, |points| points.len() as u64 / 4 + 1),
-        // A rectangle with round corners has the most.
-        name if is_shape(name) => 9,
-        _ => 0,
-    }
-}
-
-/// The same for path data. An arc falls into more curves the larger it is: the sixth root of its
-/// radius over the tolerance for a whole turn, and a circle grows until it reaches the arc's end.
-fn segments_of_data(data: &str) -> u64 {
-    let (mut segments, mut arcs) = (0u64, 0u64);
-    // The largest radius that is asked for, and all ways taken together.
-    let (mut radius, mut way) = (0f64, 0f64);
-    for segment in PathParser::from(data).map_while(Result::ok) {
-        segments += 1;
-        way += match segment {
-            PathSegment::EllipticalArc { rx, ry, x, y, .. } => {
-                arcs += 1;
-                radius = radius.max(rx.abs()).max(ry.abs());
-                x.abs() + y.abs()
-            }
-            PathSegment::MoveTo { x, y, .. }
-            | PathSegment::LineTo { x, y, .. }
-            | PathSegment::CurveTo { x, y, .. }
-            | PathSegment::SmoothCurveTo { x, y, .. }
-            | PathSegment::Quadratic { x, y, .. }
-            | PathSegment::SmoothQuadratic { x, y, .. } => x.abs() + y.abs(),
-            PathSegment::HorizontalLineTo { x, .. } => x.abs(),
-            PathSegment::VerticalLineTo { y, .. } => y.abs(),
-            PathSegment::ClosePath { .. } => 0.0,
-        };
-    }
-    let reach = radius.max(way);
-    if arcs > 0 && reach > MAX_REACH {
-        return u64::MAX;
-    }
-    let a_turn = (1.2 * reach / ARC_TOLERANCE).powf(1.0 / 6.0).ceil() as u64;
-    let an_arc = a_turn.max(4) + 1;
-    segments.saturating_add(arcs.saturating_mul(an_arc))
-}
-
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn checked(body: &str) -> Result<(), PixelError> {
+    pub(in crate::decode) fn checked(body: &str) -> Result<(), PixelError> {
         let text = format!("<svg xmlns='http://www.w3.org/2000/svg'>{body}</svg>");
         check(&Document::parse(&text).unwrap(), &Limits::default())
-    }
-
-    #[test]
-    fn an_arc_has_as_many_curves_as_its_radius_asks_for() {
-        assert_eq!(segments_of_data("M0 0A9 9 0 0 1 9 9"), 2 + 5);
-        assert!(segments_of_data("M0 0A9e8 9e8 0 1 1 3e8 3e8") < 60);
-        assert!(checked("<path d='M0 0A1e6 1e6 0 1 1 1e6 1e6'/>").is_ok());
-        assert!(checked("<path d='M0 0A1e60 1e60 0 1 1 1e60 1e60'/>").is_err());
     }
 
     #[test]
@@ -264,8 +331,46 @@ mod tests {
         assert!(checked(&group).is_ok(), "once, though of many shapes");
         let each = format!("{clip}{}", shapes.replace("d=", "clip-path='url(#c)' d="));
         assert!(checked(&each).is_err());
-        let rules = format!("<style>path {{ clip-path: url(#c) }}</style>{clip}{shapes}");
-        assert!(checked(&rules).is_err());
+        for rule in [
+            "clip-path: url(#c)",
+            "mask : url( '#c' )",
+            "clip-path: inherit",
+        ] {
+            let rules = format!("<style>path {{ {rule} }}</style>{clip}{shapes}");
+            assert!(checked(&rules).is_err(), "{rule}");
+        }
+        let rules = format!("<style>path {{ fill: url(#c) }}</style>{clip}{shapes}");
+        assert!(checked(&rules).is_ok());
+        for stated in ["clip-path='inherit'", "style='fill:none;clip-path:inherit'"] {
+            let each = group.replace("path d='M0 0H9'", &format!("path {stated} d='M0 0H9'"));
+            assert!(checked(&each).is_err(), "{stated}");
+        }
+    }
+
+    #[test]
+    fn what_is_named_by_what_is_named_counts_each_time() {
+        let nested = |levels: usize| {
+            let clips = (0..levels).map(|level| {
+                let clipped = format!("<path clip-path='url(#c{})' d='M0 0H9'/>", level + 1);
+                format!("<clipPath id='c{level}'>{}</clipPath>", clipped.repeat(10))
+            });
+            let clips = clips.collect::<Vec<_>>().concat();
+            checked(&format!("{clips}<path clip-path='url(#c0)' d='M0 0H9'/>"))
+        };
+        assert!(nested(3).is_ok());
+        assert!(nested(7).is_err());
+        let corners = "L1 1".repeat(200);
+        let markers = (0..4).map(|level| {
+            format!(
+                "<marker id='m{level}'><path marker-mid='url(#m{})' d='M0 0{corners}'/></marker>",
+                level + 1
+            )
+        });
+        assert!(checked(&markers.collect::<Vec<_>>().concat()).is_err());
+        // Each of a shape's markers by its own corners, not by those of the others.
+        let three = "<marker id='m'><path d='M0 0{corners}'/></marker><path marker-start='url(#m)' \
+            marker-mid='url(#m)' marker-end='url(#m)' d='M0 0{corners}'/>";
+        assert!(checked(&three.replace("{corners}", &corners)).is_ok());
     }
 
     #[test]

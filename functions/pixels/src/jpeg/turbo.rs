@@ -54,12 +54,14 @@ fn is_whole(bytes: &[u8], frame: &Frame) -> Give<()> {
     if frame.progressive || scan.components.len() != frame.components.len() {
         return Err(Refused("several scans"));
     }
-    // Our own decoder refuses such a step; libjpeg-turbo takes it.
-    for &(_, dc, _) in &scan.components {
-        if reader.tables.dc[dc]
-            .as_ref()
-            .is_some_and(|dc| dc.most() > 11)
-        {
+    // Our own decoder refuses such files; libjpeg-turbo takes the step, and has tables to make up for those
+    // that are missing.
+    for &(_, dc, ac) in &scan.components {
+        let tables = (&reader.tables.dc[dc], &reader.tables.ac[ac]);
+        let (Some(dc), Some(_)) = tables else {
+            return Err(Refused("a Huffman table is missing"));
+        };
+        if dc.most() > 11 {
             return Err(Refused("a step that is too large"));
         }
     }

@@ -111,6 +111,17 @@ fn what_is_cut_short_or_has_more_than_one_scan_never_comes_to_c() {
     for cut in scan + 14..=end {
         assert!(whole(&sound[..cut]).is_err(), "{cut}");
     }
+    // The class and number of each Huffman table, so that one that the scan needs is not there.
+    for table in 0..4 {
+        let mut missing = sound.clone();
+        let tables = missing.windows(2).enumerate();
+        let (at, _) = tables
+            .filter(|(_, pair)| *pair == [0xFF, 0xC4])
+            .nth(table)
+            .unwrap();
+        missing[at + 4] |= 2;
+        assert_eq!(whole(&missing), Err(Refused("a Huffman table is missing")));
+    }
     let twice = [&sound[..end], &sound[scan..]].concat();
     assert_eq!(whole(&twice), Err(Refused("several scans")));
     let progressive = Made {

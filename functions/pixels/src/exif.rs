@@ -143,8 +143,8 @@ fn taken_out(tiff: &mut [u8]) -> Option<()> {
 }
 
 /// Where the picture's directory lies, and its thumbnail's if there is one, each with the word about
-/// the next, which the last may lack. `None` where they share bytes: what is taken out of one would
-/// change the other.
+/// the next, which the last may lack. `None` where they share bytes, or lie over the header: what is taken
+/// out of one would change the other.
 fn directories(tiff: &[u8], endian: Endian) -> Option<Vec<Range<usize>>> {
     let mut found: Vec<Range<usize>> = Vec::new();
     let mut next = endian.u32(tiff, 4);
@@ -163,7 +163,12 @@ fn directories(tiff: &[u8], endian: Endian) -> Option<Vec<Range<usize>>> {
         let end = directory.checked_add(2 + count * ENTRY)?;
         next = endian.u32(tiff, end);
         let range = directory..end + 4;
-        if found.iter().any(|other| share(other, &range)) {
+        let header = 0..HEADER;
+        if found
+            .iter()
+            .chain([&header])
+            .any(|other| share(other, &range))
+        {
             return None;
         }
         found.push(range);
@@ -310,6 +315,13 @@ mod tests {
         exif.extend(b"\0\0\0\0\0\x01\x88\x25\0\x04\0\0");
         exif.extend(b"\0\x01\0\0\0\x60\0\0\0\0\0\0\0\0\0\x1A");
         exif.extend([0; 80]);
+        assert!(without_location(&exif).is_empty());
+        // The thumbnail's lies over the header: 42 entries, the last of them a location.
+        let mut exif = b"MM\0*\0\0\x02\x40".to_vec();
+        exif.resize(0x240, 0);
+        exif[4 + 41 * 12..][..2].copy_from_slice(b"\x88\x25");
+        exif[4 + 41 * 12 + 10..][..2].copy_from_slice(b"\x02\x50");
+        exif.extend(b"\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\x02\0\0");
         assert!(without_location(&exif).is_empty());
     }
 

@@ -320,7 +320,7 @@ mod tests {
         let mut exif = b"MM\0*\0\0\x02\x40".to_vec();
         exif.resize(0x240, 0);
         exif[4 + 41 * 12..][..2].copy_from_slice(b"\x88\x25");
-        exif[4 + 41 * 12 + 10..][..2].copy_from_slice(b"\x02\x50");
+        exif[4 + 41 * 12 + 10..][..2].copy_from_slice(b"\x03\0");
         exif.extend(b"\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\x02\0\0");
         assert!(without_location(&exif).is_empty());
     }

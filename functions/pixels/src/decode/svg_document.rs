@@ -241,7 +241,7 @@ impl<'a, 'input> Count<'a, 'input> {
         Ok(copies)
     }
 
-    /// The elements that the rules of the document name; all, where they say that something is inherited.
+    /// The elements that the rules of the document name; all clips, where they say that one is inherited.
     fn named_by_rules(&self, document: &'a Document<'input>) -> Vec<(Place, Node<'a, 'input>)> {
         let mut named = Vec::new();
         let mut inherits = false;
@@ -250,7 +250,7 @@ impl<'a, 'input> Count<'a, 'input> {
             .filter(|node| node.tag_name().name() == "style");
         for (name, value) in styles.filter_map(|node| node.text()).flat_map(declarations) {
             if let Some(place) = Place::of(name) {
-                inherits |= value.contains(INHERIT);
+                inherits |= place == Place::Element && value.contains(INHERIT);
                 named.extend(
                     self.named(place, [value])
                         .into_iter()
@@ -339,8 +339,10 @@ pub(super) mod tests {
             let rules = format!("<style>path {{ {rule} }}</style>{clip}{shapes}");
             assert!(checked(&rules).is_err(), "{rule}");
         }
-        let rules = format!("<style>path {{ fill: url(#c) }}</style>{clip}{shapes}");
-        assert!(checked(&rules).is_ok());
+        for rule in ["fill: url(#c)", "fill: inherit"] {
+            let rules = format!("<style>path {{ {rule} }}</style>{clip}{shapes}");
+            assert!(checked(&rules).is_ok(), "{rule}");
+        }
         for stated in ["clip-path='inherit'", "style='fill:none;clip-path:inherit'"] {
             let each = group.replace("path d='M0 0H9'", &format!("path {stated} d='M0 0H9'"));
             assert!(checked(&each).is_err(), "{stated}");

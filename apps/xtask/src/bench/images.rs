@@ -149,6 +149,11 @@ impl Images<'_> {
         Ok(means)
     }
 
+    /// The target beside sharp: the default build's, or that of `turbo`.
+    const fn most_of_sharp(&self, default: f64) -> f64 {
+        if self.turbo { 0.9 } else { default }
+    }
+
     fn half(&self) -> anyhow::Result<Measured> {
         let entries = [
             (Tool::Safelight, "half"),
@@ -167,13 +172,7 @@ impl Images<'_> {
                 ours.cpu,
                 "s",
             ),
-            ratio(
-                what,
-                ours,
-                sharp,
-                "sharp",
-                Some(if self.turbo { 0.9 } else { 1.1 }),
-            ),
+            ratio(what, ours, sharp, "sharp", Some(self.most_of_sharp(1.1))),
             ratio(what, ours, pillow, "Pillow", Some(0.75)),
             ratio(what, ours, magick, "ImageMagick", Some(0.35)),
             size(what, ours, sharp, "sharp", Some(1.02)),
@@ -193,13 +192,7 @@ impl Images<'_> {
         let what = "JPEG to quality 80";
         let mut rows = vec![
             Row::fact(format!("{what}, CPU"), ours.cpu, "s"),
-            ratio(
-                what,
-                ours,
-                sharp,
-                "sharp",
-                Some(if self.turbo { 0.9 } else { 1.25 }),
-            ),
+            ratio(what, ours, sharp, "sharp", Some(self.most_of_sharp(1.25))),
             ratio(what, ours, pillow, "Pillow", None),
             ratio(what, ours, magick, "ImageMagick", Some(0.7)),
             size(what, ours, sharp, "sharp", Some(1.02)),

@@ -61,6 +61,17 @@ impl Orientation {
         )
     }
 
+    /// Something of the width and of the height, of stored pixels when they are turned, or the other way
+    /// round.
+    #[must_use]
+    pub fn sides<T>(self, (across, down): (T, T)) -> (T, T) {
+        if self.swaps_sides() {
+            (down, across)
+        } else {
+            (across, down)
+        }
+    }
+
     /// Turns stored pixels upright.
     #[must_use]
     pub fn apply(self, pixels: Pixels) -> Pixels {
@@ -86,11 +97,7 @@ impl Orientation {
                 Samples::Sixteen(turn::<u16, 4>(self, samples, width))
             }
         };
-        let (width, height) = if self.swaps_sides() {
-            (height, width)
-        } else {
-            (width, height)
-        };
+        let (width, height) = self.sides((width, height));
         // The number of samples is unchanged, so this holds (invariant 3).
         Pixels::new(width, height, channels, samples).expect("turning keeps the number of samples")
     }

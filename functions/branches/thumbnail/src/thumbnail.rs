@@ -117,15 +117,6 @@ pub fn run(
     Ok(still(decoded, settings, limits)?)
 }
 
-/// Upright sides of a picture that is stored with these.
-fn upright(orientation: Orientation, width: u32, height: u32) -> (u32, u32) {
-    if orientation.swaps_sides() {
-        (height, width)
-    } else {
-        (width, height)
-    }
-}
-
 /// The plans for a picture, when all of them keep to the limits: one that is enlarged or lies on a
 /// ground may be larger than what was decoded.
 fn allowed(
@@ -155,7 +146,7 @@ fn by_planes(
     };
     let (orientation, colour) = (jpeg.orientation(), jpeg.colour());
     let converts = settings.colour == ColourPolicy::Srgb && jpeg.metadata().icc.is_some();
-    let source = upright(orientation, jpeg.width(), jpeg.height());
+    let source = orientation.sides((jpeg.width(), jpeg.height()));
     let plans = allowed(Format::Jpeg, source, settings, limits)?;
     if converts || plans.iter().any(Plan::grows) {
         return Ok(None);
@@ -165,7 +156,7 @@ fn by_planes(
         .iter()
         .map(|plan| {
             let swaps = orientation.swaps_sides();
-            let (width, height) = upright(orientation, plan.width, plan.height);
+            let (width, height) = orientation.sides((plan.width, plan.height));
             Wanted {
                 area: if swaps {
                     plan.area.transposed()
@@ -222,7 +213,7 @@ impl<'a> Ready<'a> {
     /// Resized as stored and turned afterwards: fewer pixels have to be moved.
     fn made(&self, plan: &Plan) -> Result<Pixels, PixelError> {
         let swaps = self.orientation.swaps_sides();
-        let (width, height) = upright(self.orientation, plan.width, plan.height);
+        let (width, height) = self.orientation.sides((plan.width, plan.height));
         let area = if swaps {
             plan.area.transposed()
         } else {
@@ -297,7 +288,7 @@ fn still(
     limits: &Limits,
 ) -> Result<Outcome, PixelError> {
     let orientation = decoded.orientation;
-    let source = upright(orientation, decoded.pixels.width(), decoded.pixels.height());
+    let source = orientation.sides((decoded.pixels.width(), decoded.pixels.height()));
     let plans = allowed(decoded.source.format, source, settings, limits)?;
     decoded.turned();
     let mut metadata = decoded.metadata.clone().under(settings.metadata);
@@ -386,7 +377,7 @@ fn animation(
         let first = plans.is_empty();
         if first {
             let (width, height) = (animation.source.width, animation.source.height);
-            let source = upright(animation.orientation, width, height);
+            let source = animation.orientation.sides((width, height));
             plans = allowed(format, source, settings, limits)?;
         }
         let mut metadata = animation.metadata.clone().under(settings.metadata);
@@ -416,7 +407,7 @@ fn animation(
     }
     let (width, height) = (animation.source.width, animation.source.height);
     let facts = Facts {
-        source: upright(animation.orientation, width, height),
+        source: animation.orientation.sides((width, height)),
         frames: animation.source.frames,
         source_frames: animation.source.frames,
         orientation: animation.orientation,

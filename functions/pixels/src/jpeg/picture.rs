@@ -2,7 +2,7 @@
 
 use super::decode::{self, Detail, Strip};
 use super::header::{Frame, Reader, Scan};
-use super::planes::{Planes, chroma_size, factors_as_stored};
+use super::planes::{Planes, chroma_size};
 use super::resample::{Axis, Kernel, Resampler};
 use super::{Give, Refused};
 use crate::colour::{self, Colour};
@@ -41,7 +41,7 @@ impl Wanted {
     fn factors(&self, component: usize, orientation: Orientation) -> (u32, u32) {
         match component {
             0 => (1, 1),
-            _ => factors_as_stored(self.chroma, orientation),
+            _ => orientation.sides(self.chroma.factors()),
         }
     }
 
@@ -125,15 +125,10 @@ impl<'a> Jpeg<'a> {
     /// `chroma`, or what is stored where that is less, both of the picture when it is turned: colour
     /// that was never stored is not made up.
     pub fn at_most(&self, chroma: Chroma) -> Chroma {
-        let (h, v) = self.frame.components.get(1).map_or((1, 1), |colour| {
+        let stored = self.frame.components.get(1).map_or((1, 1), |colour| {
             (self.frame.h_max / colour.h, self.frame.v_max / colour.v)
         });
-        let stored = if self.orientation.swaps_sides() {
-            (v, h)
-        } else {
-            (h, v)
-        };
-        match (chroma, stored) {
+        match (chroma, self.orientation.sides(stored)) {
             (Chroma::Quarter, _) | (_, (_, 2..)) => Chroma::Quarter,
             (Chroma::Half, _) | (_, (2.., _)) => Chroma::Half,
             (Chroma::Full, _) => Chroma::Full,

@@ -25,16 +25,6 @@ pub(super) fn chroma_size(width: u32, height: u32, (h, v): (u32, u32)) -> (u32, 
     (width.div_ceil(h), height.div_ceil(v))
 }
 
-/// Pixels that share a sample of colour in the picture before it is turned, across and down.
-pub(super) fn factors_as_stored(chroma: Chroma, orientation: Orientation) -> (u32, u32) {
-    let (h, v) = chroma.factors();
-    if orientation.swaps_sides() {
-        (v, h)
-    } else {
-        (h, v)
-    }
-}
-
 impl Planes {
     /// Width in pixels.
     pub const fn width(&self) -> u32 {
@@ -128,7 +118,7 @@ impl Planes {
             return self;
         }
         let luma = (self.width, self.height);
-        let factors = factors_as_stored(self.chroma, orientation);
+        let factors = orientation.sides(self.chroma.factors());
         let chroma = chroma_size(self.width, self.height, factors);
         let turn = |(index, plane): (usize, Vec<u8>)| {
             let (width, height) = if index == 0 { luma } else { chroma };
@@ -141,11 +131,7 @@ impl Planes {
             )
         };
         let samples = self.samples.into_iter().enumerate().map(turn).collect();
-        let (width, height) = if orientation.swaps_sides() {
-            (self.height, self.width)
-        } else {
-            luma
-        };
+        let (width, height) = orientation.sides(luma);
         Self {
             width,
             height,

@@ -3,14 +3,12 @@
 //! Nothing outside the file is read, and no entity is expanded: a document that declares one is
 //! refused. Text is not drawn, since no font is the same on two machines and none is bundled, and
 //! neither are pictures inside the picture. What a document may cost is bounded before it is drawn:
-//! see [`super::svg_document`] and [`super::svg_cost`].
-
-use std::borrow::Cow;
+//! see [`super::svg_text`], [`super::svg_document`] and [`super::svg_cost`].
 
 use resvg::tiny_skia::{Pixmap, Transform};
 use resvg::usvg::{self, ImageHrefResolver, Options, Tree, roxmltree};
 
-use super::{Decoded, Source, assemble, svg_cost, svg_document};
+use super::{Decoded, Source, assemble, svg_cost, svg_document, svg_text};
 use crate::colour::Colour;
 use crate::{Channels, ColourModel, Format, Limits, Metadata, Orientation, PixelError, Samples};
 
@@ -50,7 +48,8 @@ fn draw(bytes: &[u8], limits: &Limits) -> Result<Decoded, PixelError> {
     }
     let text = std::str::from_utf8(bytes)
         .map_err(|_| PixelError::unsupported(FORMAT, "a document that is not UTF-8"))?;
-    let text = without_doctype(text.trim_start_matches('\u{feff}'))?;
+    let text = svg_text::without_doctype(text.trim_start_matches('\u{feff}'))?;
+    svg_text::check(&text)?;
     let options = roxmltree::ParsingOptions {
         allow_dtd: false,
         nodes_limit: svg_document::MAX_NODES,
@@ -119,54 +118,6 @@ fn broken(error: &roxmltree::Error) -> PixelError {
     }
 }
 
-/// The document without its document type declaration, which many files carry and which says
-/// nothing that is used; one that declares entities is refused.
-fn without_doctype(text: &str) -> Result<Cow<'_, str>, PixelError> {
-    let cut = || PixelError::truncated(FORMAT, "document", "it ends in its prologue");
-    let mut at = 0;
-    loop {
-        let rest = text.get(at..).ok_or_else(cut)?;
-        let space = rest.len() - rest.trim_start().len();
-        let rest = &rest[space..];
-        at += space;
-        if rest.starts_with("<?") {
-            at += rest.find("?>").ok_or_else(cut)? + 2;
-        } else if rest.starts_with("<!--") {
-            at += rest.find("-->").ok_or_else(cut)? + 3;
-        } else if rest.starts_with("<!DOCTYPE") {
-            let length = doctype(rest).ok_or_else(cut)?;
-            if rest[..length].contains("<!ENTITY") {
-                return Err(PixelError::unsupported(
-                    FORMAT,
-                    "a document that declares entities",
-                ));
-            }
-            let mut whole = String::with_capacity(text.len() - length);
-            whole.push_str(&text[..at]);
-            whole.push_str(&rest[length..]);
-            return Ok(Cow::Owned(whole));
-        } else {
-            return Ok(Cow::Borrowed(text));
-        }
-    }
-}
-
-/// Length of a declaration that may have an internal subset.
-fn doctype(text: &str) -> Option<usize> {
-    let (mut depth, mut quote) = (0u32, None);
-    for (at, byte) in text.bytes().enumerate() {
-        match (quote, byte) {
-            (Some(open), byte) if open == byte => quote = None,
-            (None, b'"' | b'\'') => quote = Some(byte),
-            (None, b'[') => depth += 1,
-            (None, b']') => depth = depth.saturating_sub(1),
-            (None, b'>') if depth == 0 => return Some(at + 1),
-            _ => {}
-        }
-    }
-    None
-}
-
 /// Premultiplied pixels with straight alpha.
 fn straight(mut samples: Vec<u8>) -> Vec<u8> {
     for pixel in samples.chunks_exact_mut(4) {
@@ -178,25 +129,4 @@ fn straight(mut samples: Vec<u8>) -> Vec<u8> {
         }
     }
     samples
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_doctype_is_cut_out_unless_it_declares_entities() {
-        let plain = "<?xml version=\"1.0\"?>\n<!-- <!DOCTYPE no> --><!DOCTYPE svg PUBLIC \"a>b\" \
-                     \"c\" [<!ATTLIST svg a CDATA 'x'>]><svg/>";
-        let cut = without_doctype(plain).unwrap();
-        assert!(cut.ends_with("--><svg/>"), "{cut}");
-        let entities = "<!DOCTYPE svg [<!ENTITY a \"b\">]><svg>&a;</svg>";
-        assert_eq!(
-            without_doctype(entities).unwrap_err().name(),
-            "Image.Unsupported"
-        );
-        for end in 0..plain.len() - 6 {
-            let _ = without_doctype(&plain[..end]);
-        }
-    }
 }

@@ -64,6 +64,40 @@ fn bombs() -> anyhow::Result<Vec<(&'static str, Vec<u8>)>> {
         ("dashes-allowed.svg", svg(&"<path d='M0 9H900000' stroke='red' stroke-dasharray='.5 .5'/>".repeat(50))),
         ("path-used.svg", svg(&format!("<path id='p' d='M0 0{}'/>{}", "L1 1".repeat(25_000), "<use href='#p'/>".repeat(9_000)))),
         ("far.svg", svg("<path d='M5 5A4e8 4e8 0 1 1 4e8 0' stroke='red'/>")),
+        // Properties of three elements that name each other; of two, and of one, in ways that are easily missed.
+        ("circle-of-clips.svg", svg_circle("clipPath", "clip-path", 3)),
+        ("circle-of-masks.svg", svg_circle("mask", "mask", 3)),
+        ("circle-of-patterns.svg", svg_circle("pattern width='1' height='1'", "fill", 3)),
+        ("circle-of-fill-and-stroke.svg", svg(
+            "<pattern id='a' width='1' height='1'><path stroke='url(#b)' d='M0 0H1V1'/></pattern>\
+             <pattern id='b' width='1' height='1'><path fill='url(#a)' d='M0 0H1V1'/></pattern><path fill='url(#a)' d='M0 0H9V9'/>",
+        )),
+        ("circle-inherited.svg", svg(
+            "<g fill='url(#a)'><pattern id='a' width='1' height='1'><path d='M0 0H1V1'/></pattern></g><path fill='url(#a)' d='M0 0H9V9'/>",
+        )),
+        ("circle-of-pictures.svg", svg(
+            "<filter id='a'><feImage href='#b'/></filter><filter id='c'><feImage href='#d'/></filter>\
+             <path id='b' filter='url(#c)' d='M0 0H9V9'/><path id='d' filter='url(#a)' d='M0 0H9V9'/>",
+        )),
+        ("rules-descend.svg", svg(&format!("<style>q{}{{fill:red}}</style>{}", " *".repeat(9), "<g>".repeat(100) + &"</g>".repeat(100)))),
+        ("rules-follow.svg", svg(&format!("<style>{}*{{fill:red}}</style>{}", "*+".repeat(90_000), "<g/>".repeat(90_000)))),
+        ("rules-many.svg", svg(&format!("<style>{}</style>{}", ".a{fill:red}".repeat(20_000), "<g/>".repeat(90_000)))),
+        ("rules-many-allowed.svg", svg(&format!("<style>{}</style>{}", ".a{fill:red}".repeat(10_000), "<g class='a'/>".repeat(2_000)))),
+        ("rules-multiplied.svg", svg(&format!("<style>{}a{{{}}}</style>", "a,".repeat(90_000), "b:c;".repeat(90_000)))),
+        ("rules-multiplied-allowed.svg", svg(&format!("<style>{}a{{{}}}</style>", "a,".repeat(2_800), "b:c;".repeat(2_800)))),
+        ("rules-of-clips.svg", svg(&svg_rules())),
+        ("rules-of-long-values.svg", svg(&format!("<style>*{{font-family:{}}}</style>{}", "a".repeat(1_000_000), "<g/>".repeat(90_000)))),
+        ("classes.svg", svg(&format!("<style>{}</style><g class='{}'/>", ".a{fill:red}".repeat(20_000), "b ".repeat(900_000)))),
+        ("attributes.svg", svg(&format!("<g{}/>", each(900_000, |number| format!(" a{number}=''"))))),
+        ("attributes-allowed.svg", svg(&format!("<g{}/>", each(490, |number| format!(" a{number}=''"))).repeat(2_000))),
+        ("namespaces.svg", svg(&each(60_000, |number| format!("<g xmlns:a{number}=''>")))),
+        ("stops.svg", svg(&format!("<linearGradient id='p'>{}</linearGradient><g fill='url(#p)'>{}</g>", svg_stops(20_000), "<path d='M0 0H9V9'/>".repeat(20_000)))),
+        ("stops-allowed.svg", svg(&format!("<linearGradient id='p'>{}</linearGradient><g fill='url(#p)'>{}</g>", svg_stops(4_000), "<path d='M0 0H9V9'/>".repeat(3_000)))),
+        ("dashes-inherited.svg", svg(&format!("<g stroke='red' stroke-dasharray='{}'>{}</g>", "1 ".repeat(500_000), "<path d='M0 0H9V9'/>".repeat(90_000)))),
+        ("dashes-inherited-allowed.svg", svg(&format!("<g stroke='red' stroke-dasharray='{}'>{}</g>", "1 ".repeat(10_000), "<path d='M0 0H9V9'/>".repeat(3_000)))),
+        ("filters-in-a-list.svg", svg(&format!("<g filter='{}'/>", "blur(1)".repeat(1_000_000)))),
+        ("parts-of-a-filter.svg", svg(&format!("<filter id='f'>{}</filter><path filter='url(#f)' d='M0 0H9V9'/>", "<feOffset in='x'/>".repeat(200_000)))),
+        ("texts-referred.svg", svg(&format!("<g id='t'>{}</g><text>{}</text>", "a".repeat(1_000_000), "<tref href='#t'/>".repeat(9_000)))),
         // A picture in a picture.
         ("png-in-icon.ico", ico(&png(&[(b"IHDR", header(1 << 30, 1 << 30, 8, 6)), (b"IDAT", zeros)]))),
         ("icons.ico", ico_of_many()),
@@ -345,6 +379,39 @@ fn svg_laughs() -> Vec<u8> {
     }
     text.push_str("<use href='#a29'/></svg>");
     text.into_bytes()
+}
+
+/// So many elements of a kind, each with a shape whose property names the next one; the last, the first.
+fn svg_circle(kind: &str, property: &str, count: u32) -> Vec<u8> {
+    let name = kind.split(' ').next().unwrap_or_default();
+    let links = each(count, |number| {
+        let next = (number + 1) % count;
+        format!("<{kind} id='c{number}'><path {property}='url(#c{next})' d='M0 0H1V1'/></{name}>")
+    });
+    svg(&format!(
+        "{links}<path {property}='url(#c0)' d='M0 0H9V9'/>"
+    ))
+}
+
+/// Clips of ten shapes, each clipped by the next, eight deep, by rules.
+fn svg_rules() -> String {
+    let rules = each(8, |level| format!(".a{level}{{clip-path:url(#c{level})}}"));
+    let clips = each(8, |level| {
+        let shapes = format!("<path class='a{}' d='M0 0H1V1'/>", level + 1).repeat(10);
+        format!("<clipPath id='c{level}' clipPathUnits='objectBoundingBox'>{shapes}</clipPath>")
+    });
+    format!("<style>{rules}</style>{clips}<path class='a0' d='M0 0H9V9'/>")
+}
+
+fn svg_stops(count: u32) -> String {
+    each(count, |number| {
+        format!("<stop offset='{}'/>", f64::from(number) / f64::from(count))
+    })
+}
+
+/// So many pieces of text, one after the other.
+fn each(count: u32, write: impl Fn(u32) -> String) -> String {
+    (0..count).map(write).collect::<Vec<_>>().concat()
 }
 
 /// Clips of ten shapes, each clipped by the next, seven deep.

@@ -15,6 +15,7 @@ mod svg;
 mod svg_cost;
 mod svg_document;
 mod svg_shape;
+mod svg_style;
 mod svg_text;
 pub(crate) mod tiff;
 pub(crate) mod tiff_directory;

@@ -1,15 +1,18 @@
 //! What reading an SVG may cost, found out before the library copies it.
 //!
 //! A short document can ask for a great deal: elements that use elements that use elements, a long path
-//! that is used a thousand times, a marker on each of a thousand corners, an arc that falls into as many
-//! curves as its radius has digits. The document is counted as the library would copy it.
+//! that is used a thousand times, a marker on each of a thousand corners, a clip that clips itself by way
+//! of two others, which the library would follow without end. The document is counted as the library
+//! would copy it, with what each copy inherits where it is.
 
 use std::collections::HashMap;
 
 use resvg::usvg::roxmltree::{Document, Node};
+use svgtypes::IRI;
 
 use super::svg::FORMAT;
 use super::svg_shape::{Relative, is_shape, segments};
+use super::svg_style::{Property, Stated, Styles, XLINK, attributes, is_use, links};
 use crate::{Limits, PixelError};
 
 /// Nodes of the document, text between tags included.
@@ -20,11 +23,27 @@ const MAX_ELEMENTS: u64 = 300_000;
 const MAX_COPIES: u64 = 1_000_000;
 /// Elements in elements, those that are used included.
 pub(super) const MAX_DEPTH: usize = 160;
+/// Elements that are looked at here, once for each way in which what they inherit differs.
+const MAX_VISITS: u64 = 3_000_000;
+/// Comparisons of rules, attributes and elements, as often as they are used: some seconds of them.
+pub(super) const MAX_STEPS: u64 = 300_000_000;
+/// Memory of attributes, dashes and stops, as often as they are used.
+const MAX_BYTES: u64 = 256 << 20;
 
 /// Lines and curves of all paths.
 const MAX_SEGMENTS: u64 = 5_000_000;
 /// Bytes of a curve in a path: three points of eight bytes, and one that says so; twice, since a path grows by doubling.
 const A_CURVE: u64 = 2 * 25;
+/// Bytes of an attribute beside its value.
+const AN_ATTRIBUTE: u64 = 40;
+/// Bytes of a filter for each letter of a list of filters: the shortest that says one has seven.
+const A_FILTERS_LETTER: u64 = 40;
+/// Bytes of a gradient's stop.
+const A_STOP: u64 = 16;
+/// Bytes of a list of dashes for each of its letters.
+const A_DASHES_LETTER: u64 = 4;
+/// Shorter lists of dashes are not counted.
+const SHORT_DASHES: usize = 64;
 
 pub(super) fn refuse(what: impl Into<String>) -> PixelError {
     PixelError::unsupported(FORMAT, what)
@@ -32,31 +51,19 @@ pub(super) fn refuse(what: impl Into<String>) -> PixelError {
 
 /// Counts what the library would make of the document.
 pub(super) fn check(document: &Document<'_>, limits: &Limits) -> Result<(), PixelError> {
-    let mut count = Count {
-        by_id: document
-            .descendants()
-            .filter_map(|node| Some((node.attribute("id")?, node)))
-            .collect(),
-        known: HashMap::new(),
-        known_clips: HashMap::new(),
-        relative: Relative::of(document),
-    };
-    let mut whole = count.of(document.root(), 0)?;
+    let mut count = Count::of(document)?;
+    let whole = count.weigh(document.root(), Context::default(), Edge::Child)?;
     if whole.elements > MAX_ELEMENTS {
         return Err(refuse(format!("more than {MAX_ELEMENTS} elements")));
-    }
-    // Which elements a rule is for is not looked into: at worst, all have the heaviest of each kind.
-    let mut heaviest = [Weight::default(); 3];
-    for (place, target) in count.named_by_rules(document) {
-        let most = &mut heaviest[place as usize];
-        *most = most.max(count.of(target, 0)?);
-    }
-    for place in [Place::Element, Place::Shape, Place::Corner] {
-        whole = whole.with_copies(heaviest[place as usize], place.times(whole));
     }
     if whole.copies > MAX_COPIES {
         return Err(refuse(
             "markers, patterns, masks or clips that would be copied more than a million times",
+        ));
+    }
+    if whole.steps > MAX_STEPS {
+        return Err(refuse(
+            "rules and references that take too long to follow, as often as they are used",
         ));
     }
     let most = MAX_SEGMENTS.min(limits.max_bytes / A_CURVE);
@@ -65,243 +72,431 @@ pub(super) fn check(document: &Document<'_>, limits: &Limits) -> Result<(), Pixe
             "paths of more than {most} lines and curves, as often as they are used"
         )));
     }
+    let most = MAX_BYTES.min(limits.max_bytes);
+    if whole.bytes > most {
+        return Err(refuse(format!(
+            "attributes of more than {} MiB, as often as they are used",
+            most >> 20
+        )));
+    }
     Ok(())
 }
 
-const INHERIT: &str = "inherit";
+/// What an element has by its place. A clip, a mask and a filter are its own; the rest it may have from any
+/// element that it is in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+struct Context {
+    /// Numbers of the values that name something; zero for others. Of a list of dashes, its length.
+    values: [u32; Property::ALL.len()],
+    /// Number of the set of markers that it is in.
+    inside: u32,
+}
 
-/// What the target of a property is copied for.
+/// How one element leads to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
-    /// The element that has the property.
-    Element,
-    /// Each shape that inherits it.
-    Shape,
-    /// Each corner of each shape that inherits it.
-    Corner,
-}
-
-impl Place {
-    fn of(property: &str) -> Option<Self> {
-        match property {
-            "clip-path" | "mask" | "filter" => Some(Self::Element),
-            "fill" | "stroke" => Some(Self::Shape),
-            "marker" | "marker-start" | "marker-mid" | "marker-end" => Some(Self::Corner),
-            _ => None,
-        }
-    }
-
-    fn takes(self, target: Node<'_, '_>) -> bool {
-        match (self, target.tag_name().name()) {
-            (Self::Element, name) => matches!(name, "clipPath" | "mask" | "filter"),
-            (Self::Shape, name) => name == "pattern",
-            (Self::Corner, name) => name == "marker",
-        }
-    }
-
-    /// How often that is at most, in a part of the document.
-    const fn times(self, part: Weight) -> u64 {
-        match self {
-            Self::Element => part.elements,
-            Self::Shape => part.shapes,
-            Self::Corner => part.corners,
-        }
-    }
-}
-
-/// Names and values in rules, or in an attribute `style`.
-fn declarations(rules: &str) -> impl Iterator<Item = (&str, &str)> {
-    rules
-        .split(['{', '}', ';'])
-        .filter_map(|declaration| declaration.split_once(':'))
-        .map(|(name, value)| (name.trim(), value))
-}
-
-/// What an element states of the properties of a place, as an attribute or in `style`.
-fn stated<'a>(node: Node<'a, '_>, place: Place) -> Vec<&'a str> {
-    node.attributes()
-        .flat_map(|attribute| {
-            let style = match attribute.name() {
-                "style" => attribute.value(),
-                _ => "",
-            };
-            declarations(style).chain([(attribute.name(), attribute.value())])
-        })
-        .filter(|(name, _)| Place::of(name) == Some(place))
-        .map(|(_, value)| value)
-        .collect()
+enum Edge {
+    Child,
+    /// A `use`.
+    Use,
+    /// A gradient, pattern or filter that builds on another.
+    Base,
+    /// A property, or a filter's picture of an element.
+    Reference,
 }
 
 /// What the library would make of a node and all that it holds and uses.
 #[derive(Debug, Clone, Copy, Default)]
 struct Weight {
     elements: u64,
-    shapes: u64,
-    /// Lines and curves of the shapes' paths.
-    corners: u64,
-    /// The same with those of the copies.
+    /// Lines and curves of paths, with those of the copies.
     segments: u64,
     /// Elements of markers, patterns, masks, clips and filters, as often as they are copied.
     copies: u64,
+    bytes: u64,
+    steps: u64,
 }
 
 impl Weight {
-    fn each(self, other: Self, join: impl Fn(u64, u64) -> u64) -> Self {
-        Self {
-            elements: join(self.elements, other.elements),
-            shapes: join(self.shapes, other.shapes),
-            corners: join(self.corners, other.corners),
-            segments: join(self.segments, other.segments),
-            copies: join(self.copies, other.copies),
-        }
-    }
-
     fn plus(self, other: Self) -> Self {
-        self.each(other, u64::saturating_add)
-    }
-
-    fn max(self, other: Self) -> Self {
-        self.each(other, u64::max)
+        Self {
+            elements: self.elements.saturating_add(other.elements),
+            segments: self.segments.saturating_add(other.segments),
+            copies: self.copies.saturating_add(other.copies),
+            bytes: self.bytes.saturating_add(other.bytes),
+            steps: self.steps.saturating_add(other.steps),
+        }
     }
 
     /// With so many copies of another that its properties name.
     fn with_copies(self, other: Self, times: u64) -> Self {
         let elements = other.elements.saturating_add(other.copies);
-        Self {
-            segments: self
-                .segments
-                .saturating_add(other.segments.saturating_mul(times)),
-            copies: self.copies.saturating_add(elements.saturating_mul(times)),
-            ..self
-        }
+        self.plus(Self {
+            elements: 0,
+            segments: other.segments.saturating_mul(times),
+            copies: elements.saturating_mul(times),
+            bytes: other.bytes.saturating_mul(times),
+            steps: other.steps.saturating_mul(times),
+        })
+    }
+
+    /// With another gradient of its own.
+    fn with_gradient(self, gradient: Self) -> Self {
+        self.plus(Self {
+            bytes: gradient.elements.saturating_mul(A_STOP),
+            steps: gradient.elements,
+            ..Self::default()
+        })
     }
 }
 
+type Key = (usize, Context);
+
 struct Count<'a, 'input> {
-    by_id: HashMap<&'a str, Node<'a, 'input>>,
-    /// What is below a node; nothing while it is being counted, so that a circle ends.
-    known: HashMap<usize, Weight>,
-    known_clips: HashMap<usize, Weight>,
+    by_id: HashMap<&'a str, Vec<Node<'a, 'input>>>,
+    styles: Styles<'a>,
     relative: Relative,
+    nodes: u64,
+    /// Numbers of values, and what each names; none has number zero.
+    values: HashMap<&'a str, u32>,
+    named: Vec<Vec<Node<'a, 'input>>>,
+    /// The sets of markers; the empty one has number zero.
+    markers: Vec<Vec<usize>>,
+    numbers_of_markers: HashMap<Vec<usize>, u32>,
+    /// What elements have where they stand.
+    standing: HashMap<usize, Context>,
+    /// What is below a node; nothing while it is being counted.
+    known: HashMap<Key, Option<Weight>>,
+    /// From the root to the node that is being counted.
+    path: Vec<(Key, Edge)>,
+    visits: u64,
 }
 
 impl<'a, 'input> Count<'a, 'input> {
-    fn of(&mut self, node: Node<'a, 'input>, depth: usize) -> Result<Weight, PixelError> {
-        if depth > MAX_DEPTH {
-            return Err(refuse(format!("elements nested deeper than {MAX_DEPTH}")));
-        }
-        let key = node.id().get_usize();
-        if let Some(&known) = self.known.get(&key) {
-            return Ok(known);
-        }
-        self.known.insert(key, Weight::default());
-        let segments = segments(node, &self.relative);
-        let mut weight = Weight {
-            elements: u64::from(node.is_element()),
-            shapes: u64::from(is_shape(node.tag_name().name())),
-            corners: segments,
-            segments,
-            copies: 0,
-        };
-        for child in node.children().filter(Node::is_element) {
-            weight = weight.plus(self.of(child, depth + 1)?);
-        }
-        if let Some(target) = self.referred(node) {
-            weight = weight.plus(self.of(target, depth + 1)?);
-        }
-        // Inherited without saying so, and counted where they are stated.
-        for place in [Place::Shape, Place::Corner] {
-            let times = place.times(weight);
-            for target in self.named(place, stated(node, place)) {
-                weight = weight.with_copies(self.of(target, depth + 1)?, times);
+    fn of(document: &'a Document<'input>) -> Result<Self, PixelError> {
+        let mut by_id = HashMap::<_, Vec<_>>::new();
+        for node in document.descendants() {
+            for id in attributes(node, "id") {
+                by_id.entry(id).or_default().push(node);
             }
         }
-        weight = weight.plus(self.clips(node, depth)?);
-        self.known.insert(key, weight);
+        Ok(Self {
+            by_id,
+            styles: Styles::of(document)?,
+            relative: Relative::of(document),
+            nodes: document.descendants().count() as u64,
+            values: HashMap::new(),
+            named: vec![Vec::new()],
+            markers: vec![Vec::new()],
+            numbers_of_markers: HashMap::new(),
+            standing: HashMap::new(),
+            known: HashMap::new(),
+            path: Vec::new(),
+            visits: 0,
+        })
+    }
+
+    /// Counts a node that is in what has the context.
+    fn weigh(
+        &mut self,
+        node: Node<'a, 'input>,
+        above: Context,
+        edge: Edge,
+    ) -> Result<Weight, PixelError> {
+        if self.path.len() > MAX_DEPTH {
+            return Err(refuse(format!("elements nested deeper than {MAX_DEPTH}")));
+        }
+        let stated = self.styles.of_element(node)?;
+        let context = self.context(above, &stated);
+        let key = (node.id().get_usize(), context);
+        match self.known.get(&key) {
+            Some(Some(weight)) => return Ok(*weight),
+            // The library ends a circle of gradients.
+            Some(None) if edge == Edge::Base && self.is_of_bases(key) => {
+                return Ok(Weight::default());
+            }
+            Some(None) => return Err(refuse("elements that refer to themselves in a circle")),
+            None => {}
+        }
+        self.visits += 1;
+        if self.visits > MAX_VISITS {
+            return Err(refuse(format!(
+                "more than {MAX_VISITS} elements, each time that one inherits differently"
+            )));
+        }
+        // Most elements are shapes that name nothing and are met once.
+        let is_plain = is_shape(node.tag_name().name())
+            && node.first_element_child().is_none()
+            && context.values.iter().all(|&value| value == 0);
+        let is_known = !is_plain || edge != Edge::Child;
+        if is_known {
+            self.known.insert(key, None);
+        }
+        self.path.push((key, edge));
+        let mut weight = self.alone(node, context, &stated);
+        let corners = weight.segments;
+        for child in node.children().filter(Node::is_element) {
+            weight = weight.plus(self.weigh(child, context, Edge::Child)?);
+        }
+        if node.tag_name().name() == "filter" {
+            // Each part looks for its input among those before it.
+            let looks = weight.elements.saturating_pow(2);
+            weight.steps = weight.steps.saturating_add(looks);
+        }
+        let weight = self.with_links(node, context, weight)?;
+        let weight = self.with_properties(node, context, &stated, corners, weight)?;
+        self.path.pop();
+        if is_known {
+            self.known.insert(key, Some(weight));
+        }
         Ok(weight)
     }
 
-    /// The copies that an element's clips, masks and filters are, its parent's where it inherits them.
-    fn clips(&mut self, node: Node<'a, 'input>, depth: usize) -> Result<Weight, PixelError> {
-        let key = node.id().get_usize();
-        if let Some(&known) = self.known_clips.get(&key) {
-            return Ok(known);
-        }
-        let values = stated(node, Place::Element);
-        let mut copies = Weight::default();
-        for target in self.named(Place::Element, values.iter().copied()) {
-            copies = copies.with_copies(self.of(target, depth + 1)?, 1);
-        }
-        if values.iter().any(|value| value.contains(INHERIT))
-            && let Some(parent) = node.parent()
-        {
-            copies = copies.plus(self.clips(parent, depth + 1)?);
-        }
-        self.known_clips.insert(key, copies);
-        Ok(copies)
+    /// Whether all that led from a node to here are bases.
+    fn is_of_bases(&self, key: Key) -> bool {
+        let mut since = self.path.iter().rev().take_while(|(at, _)| *at != key);
+        since.all(|(_, edge)| *edge == Edge::Base)
     }
 
-    /// The elements that the rules of the document name; all clips, where they say that one is inherited.
-    fn named_by_rules(&self, document: &'a Document<'input>) -> Vec<(Place, Node<'a, 'input>)> {
-        let mut named = Vec::new();
-        let mut inherits = false;
-        let styles = document
-            .descendants()
-            .filter(|node| node.tag_name().name() == "style");
-        for (name, value) in styles.filter_map(|node| node.text()).flat_map(declarations) {
-            if let Some(place) = Place::of(name) {
-                inherits |= place == Place::Element && value.contains(INHERIT);
-                named.extend(
-                    self.named(place, [value])
-                        .into_iter()
-                        .map(|node| (place, node)),
-                );
+    /// The context of an element.
+    fn context(&mut self, above: Context, stated: &Stated<'a>) -> Context {
+        let mut context = above;
+        for property in Property::ALL {
+            let inherits = match stated.value(property) {
+                Some(value) => value == "inherit",
+                None => property.is_inherited(),
+            };
+            if inherits {
+                continue;
+            }
+            let value = stated.value(property).unwrap_or_default();
+            context.values[property as usize] = match property {
+                Property::Dashes if value.len() > SHORT_DASHES => value.len() as u32,
+                Property::Dashes => 0,
+                _ => self.number(value),
+            };
+        }
+        context
+    }
+
+    /// The number of a value.
+    fn number(&mut self, value: &'a str) -> u32 {
+        if !value.contains("url(") {
+            return 0;
+        }
+        *self.values.entry(value).or_insert_with(|| {
+            let named = links(value).filter_map(|id| self.by_id.get(id)).flatten();
+            self.named.push(named.copied().collect());
+            (self.named.len() - 1) as u32
+        })
+    }
+
+    /// The context of what an element is in, where it stands in the document.
+    fn standing(&mut self, node: Node<'a, 'input>, inside: u32) -> Result<Context, PixelError> {
+        let mut unknown = Vec::new();
+        let mut context = Context::default();
+        for above in node.ancestors().skip(1) {
+            if let Some(known) = self.standing.get(&above.id().get_usize()) {
+                context = *known;
+                break;
+            }
+            unknown.push(above);
+            if unknown.len() > MAX_DEPTH {
+                return Err(refuse(format!("elements nested deeper than {MAX_DEPTH}")));
             }
         }
-        if inherits {
-            let all = document
-                .descendants()
-                .filter(|node| Place::Element.takes(*node));
-            named.extend(all.map(|node| (Place::Element, node)));
+        for above in unknown.into_iter().rev() {
+            let stated = self.styles.of_element(above)?;
+            context = self.context(context, &stated);
+            self.standing.insert(above.id().get_usize(), context);
         }
-        named
+        Ok(Context { inside, ..context })
     }
 
-    /// The elements that values of properties name, of those that are copied for them.
-    fn named<'v>(
-        &self,
-        place: Place,
-        values: impl IntoIterator<Item = &'v str>,
-    ) -> Vec<Node<'a, 'input>> {
-        values
-            .into_iter()
-            .flat_map(|value| value.split("url(").skip(1))
-            .filter_map(|rest| {
-                let name = rest.split(')').next()?.trim();
-                let name = name.trim_matches(['"', '\'']).trim().strip_prefix('#')?;
-                self.by_id.get(name).copied()
-            })
-            .filter(|target| place.takes(*target))
-            .collect()
+    /// The number of a set of markers with one more, unless that is in it.
+    fn inside(&mut self, inside: u32, marker: Node<'a, 'input>) -> Option<u32> {
+        let marker = marker.id().get_usize();
+        let mut markers = self.markers[inside as usize].clone();
+        let place = markers.binary_search(&marker).err()?;
+        markers.insert(place, marker);
+        if let Some(number) = self.numbers_of_markers.get(&markers) {
+            return Some(*number);
+        }
+        let number = self.markers.len() as u32;
+        self.markers.push(markers.clone());
+        self.numbers_of_markers.insert(markers, number);
+        Some(number)
     }
 
-    /// What a `use`, or a pattern or gradient that builds on another, refers to.
-    fn referred(&self, node: Node<'a, 'input>) -> Option<Node<'a, 'input>> {
-        let name = node.tag_name().name();
-        if !matches!(name, "use" | "pattern" | "tref" | "feImage") {
-            return None;
-        }
-        let href = node
+    /// The node without what it holds and names.
+    fn alone(&self, node: Node<'a, 'input>, context: Context, stated: &Stated<'a>) -> Weight {
+        let attributes: u64 = node
             .attributes()
-            .find(|attribute| attribute.name() == "href")?;
-        self.by_id
-            .get(href.value().trim().strip_prefix('#')?)
+            .map(|attribute| AN_ATTRIBUTE + attribute.value().len() as u64)
+            .sum();
+        let filters = stated.value(Property::Filter).map_or(0, str::len) as u64;
+        let dashes = if is_painted(node) {
+            u64::from(context.values[Property::Dashes as usize])
+        } else {
+            0
+        };
+        let bytes = [
+            attributes,
+            stated.bytes,
+            text(node.children()),
+            filters * A_FILTERS_LETTER,
+            dashes * A_DASHES_LETTER,
+        ];
+        Weight {
+            elements: u64::from(node.is_element()),
+            segments: segments(node, &self.relative),
+            copies: 0,
+            bytes: bytes.iter().sum(),
+            steps: stated.steps,
+        }
+    }
+
+    /// With what a `use`, a gradient, a pattern or a filter refers to.
+    fn with_links(
+        &mut self,
+        node: Node<'a, 'input>,
+        context: Context,
+        mut weight: Weight,
+    ) -> Result<Weight, PixelError> {
+        let (edge, steps) = match node.tag_name().name() {
+            "use" => return self.with_use(node, context, weight),
+            "linearGradient" | "radialGradient" | "pattern" | "filter" => (Edge::Base, 0),
+            "feImage" => (Edge::Reference, 0),
+            // All nodes are looked through for the one that is named.
+            "tref" => (Edge::Use, self.nodes),
+            _ => return Ok(weight),
+        };
+        for id in hrefs(node) {
+            weight.steps = weight.steps.saturating_add(steps);
+            self.styles.spend(steps)?;
+            for target in self.by_id.get(id).cloned().unwrap_or_default() {
+                if edge == Edge::Use {
+                    weight.bytes = weight.bytes.saturating_add(text(target.descendants()));
+                    continue;
+                }
+                let above = self.standing(target, context.inside)?;
+                let other = self.weigh(target, above, edge)?;
+                weight = match edge {
+                    Edge::Reference => weight.with_copies(other, 1),
+                    _ => weight.plus(other),
+                };
+            }
+        }
+        Ok(weight)
+    }
+
+    /// With what a `use` is replaced by.
+    fn with_use(
+        &mut self,
+        node: Node<'a, 'input>,
+        context: Context,
+        mut weight: Weight,
+    ) -> Result<Weight, PixelError> {
+        let Some(target) = self.used(node) else {
+            return Ok(weight);
+        };
+        // The library looks for the circles that it ends.
+        let steps = target.descendants().count() as u64;
+        weight.steps = weight.steps.saturating_add(steps);
+        self.styles.spend(steps)?;
+        let is_circle = |inner| matches!(self.used(inner), Some(to) if to == node || to == target);
+        let ends = target == node
+            || target
+                .descendants()
+                .skip(1)
+                .filter(|inner| is_use(*inner))
+                .any(is_circle);
+        if ends {
+            return Ok(weight);
+        }
+        Ok(weight.plus(self.weigh(target, context, Edge::Use)?))
+    }
+
+    /// What a `use` names.
+    fn used(&self, node: Node<'a, 'input>) -> Option<Node<'a, 'input>> {
+        let href = |namespace: Option<&str>| {
+            node.attributes()
+                .find(|attribute| attribute.name() == "href" && attribute.namespace() == namespace)
+        };
+        let href = href(None).or_else(|| href(Some(XLINK)))?;
+        let id = IRI::from_str(href.value()).ok()?.0;
+        let mut named = self.by_id.get(id)?.iter();
+        named
+            .find(|named| named.attribute("id") == Some(id))
             .copied()
     }
+
+    /// With what its properties name, inherited ones too where they are painted.
+    fn with_properties(
+        &mut self,
+        node: Node<'a, 'input>,
+        context: Context,
+        stated: &Stated<'a>,
+        corners: u64,
+        mut weight: Weight,
+    ) -> Result<Weight, PixelError> {
+        for property in Property::ALL {
+            let times = match property {
+                Property::Dashes => 0,
+                _ if property.is_marker() => corners,
+                // Where nothing is painted, the library still follows what is stated.
+                _ if stated.value(property).is_some() || is_painted(node) => 1,
+                _ => 0,
+            };
+            let value = context.values[property as usize];
+            if value == 0 || times == 0 {
+                continue;
+            }
+            for target in self.named[value as usize].clone() {
+                let name = target.tag_name().name();
+                let inside = match property.is_marker() {
+                    true if name != "marker" => None,
+                    // The library ends a circle of markers.
+                    true => self.inside(context.inside, target),
+                    false => Some(context.inside),
+                };
+                let Some(inside) = inside else { continue };
+                let above = self.standing(target, inside)?;
+                let other = self.weigh(target, above, Edge::Reference)?;
+                weight = match name {
+                    "linearGradient" | "radialGradient" => weight.with_gradient(other),
+                    _ => weight.with_copies(other, times),
+                };
+            }
+        }
+        Ok(weight)
+    }
+}
+
+/// Whether an element has a fill and a stroke, or hands them on.
+fn is_painted(node: Node<'_, '_>) -> bool {
+    let name = node.tag_name().name();
+    is_shape(name) || name == "use"
+}
+
+/// Bytes of the texts among nodes.
+fn text<'a, 'input: 'a>(nodes: impl Iterator<Item = Node<'a, 'input>>) -> u64 {
+    nodes
+        .filter(Node::is_text)
+        .filter_map(|node| node.text())
+        .map(|text| text.len() as u64)
+        .sum()
+}
+
+/// The names of what an element refers to.
+fn hrefs<'a>(node: Node<'a, '_>) -> impl Iterator<Item = &'a str> {
+    attributes(node, "href").filter_map(|href| Some(IRI::from_str(href).ok()?.0))
 }
 
 #[cfg(test)]
 pub(super) mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
 
     pub(in crate::decode) fn checked(body: &str) -> Result<(), PixelError> {
@@ -331,15 +526,13 @@ pub(super) mod tests {
         assert!(checked(&group).is_ok(), "once, though of many shapes");
         let each = format!("{clip}{}", shapes.replace("d=", "clip-path='url(#c)' d="));
         assert!(checked(&each).is_err());
-        for rule in [
-            "clip-path: url(#c)",
-            "mask : url( '#c' )",
-            "clip-path: inherit",
-        ] {
+        for rule in ["clip-path: url(#c)", "mask : url( '#c' )"] {
             let rules = format!("<style>path {{ {rule} }}</style>{clip}{shapes}");
             assert!(checked(&rules).is_err(), "{rule}");
         }
-        for rule in ["fill: url(#c)", "fill: inherit"] {
+        let inherits = format!("<style>path {{ clip-path: inherit }}</style>{group}");
+        assert!(checked(&inherits).is_err());
+        for rule in ["fill: url(#none)", "fill: inherit"] {
             let rules = format!("<style>path {{ {rule} }}</style>{clip}{shapes}");
             assert!(checked(&rules).is_ok(), "{rule}");
         }
@@ -388,5 +581,211 @@ pub(super) mod tests {
         assert!(marked(10).is_ok());
         let error = marked(1_000).unwrap_err();
         assert!(error.to_string().contains("markers"), "{error}");
+    }
+
+    #[test]
+    fn a_circle_is_refused_however_it_closes() {
+        let shape = |stated: &str| format!("<path {stated} d='M0 0H9V9'/>");
+        // Two links of a chain, by name, that refer to each other; and what refers to the first.
+        let circle = |link: fn(&str, &str) -> String, from: &str| {
+            format!("{}{}{from}", link("a", "b"), link("b", "a"))
+        };
+        let clip = |id: &str, to: &str| {
+            format!("<clipPath id='{id}'><path clip-path='url(#{to})' d='M0 0H9V9'/></clipPath>")
+        };
+        let clipped = |id: &str, to: &str| {
+            format!("<clipPath id='{id}' clip-path='url(#{to})'><path d='M0 0H9V9'/></clipPath>")
+        };
+        let mask = |id: &str, to: &str| {
+            format!("<mask id='{id}'><path style='mask:url(\"#{to}\")' d='M0 0H9V9'/></mask>")
+        };
+        let pattern = |id: &str, to: &str| {
+            format!("<pattern id='{id}'><use href='#s' fill='url(#{to}) red'/></pattern>")
+        };
+        let image = |id: &str, to: &str| {
+            format!(
+                "<filter id='{id}'><feImage href='#i{id}'/></filter><g id='i{id}' filter='blur(1) url(#{to})'/>"
+            )
+        };
+        for circle in [
+            circle(clip, &shape("clip-path='url(#a)'")),
+            circle(clipped, &shape("clip-path='url(#a)'")),
+            circle(mask, &shape("mask='url(#a)'")),
+            circle(pattern, &shape("id='s'")),
+            circle(image, ""),
+            format!("<style>.c{{mask:url(#a)}}</style><mask id='a'>{}</mask>", shape("class='c'")),
+            format!("<g fill='url(#a)'><pattern id='a'>{}</pattern></g>{0}", shape("fill='url(#a)'")),
+            format!("<g fill='url(#a)'><g><pattern id='a'>{}</pattern></g>{0}</g>", shape("fill='inherit'")),
+            "<g id='a'><use href='#b'/></g><g id='b'><use href='#c'/></g><g id='c'><use href='#a'/></g>".to_owned(),
+        ] {
+            let error = checked(&circle).expect_err(&circle);
+            assert!(error.to_string().contains("circle"), "{circle}: {error}");
+        }
+        for harmless in [
+            // A rule for all paths is one for those of the marker too.
+            format!("<style>path{{marker-start:url(#a);marker-end:url(#b)}}</style><marker id='a'>{0}</marker><marker id='b'>{0}</marker>{0}", shape("")),
+            format!("<g fill='url(#a)'><pattern id='a'>{}</pattern></g>", shape("fill='red'")),
+            "<linearGradient id='a' href='#b'/><linearGradient id='b' href='#a'/><path fill='url(#a)' d='M0 0H9'/>".to_owned(),
+            "<g xmlns='http://www.w3.org/2000/svg' id='a'><use href='#a'/></g>".to_owned(),
+        ] {
+            assert!(checked(&harmless).is_ok(), "{harmless}: {:?}", checked(&harmless));
+        }
+    }
+
+    #[test]
+    fn what_is_inherited_counts_where_it_is_painted() {
+        let paths = |count| "<path d='M0 0H9V9'/>".repeat(count);
+        let pattern = format!("<pattern id='p'>{}</pattern>", paths(1_000));
+        let painted =
+            |stated: &str, count| checked(&format!("{pattern}<g {stated}>{}</g>", paths(count)));
+        assert!(painted("fill='url(#p)'", 900).is_ok());
+        for stated in [
+            "fill='url(#p)'",
+            "stroke='url( \"#p\" )'",
+            "style='fill:url(#p)!important;fill:red'",
+        ] {
+            assert!(painted(stated, 1_100).is_err(), "{stated}");
+        }
+        assert!(painted("fill='url(#p)' style='fill:red'", 1_100).is_ok());
+        let stops = format!(
+            "<linearGradient id='p'>{}</linearGradient>",
+            "<stop/>".repeat(1_000)
+        );
+        let shaded = |count| checked(&format!("{stops}<g fill='url(#p)'>{}</g>", paths(count)));
+        assert!(shaded(10_000).is_ok());
+        assert!(shaded(20_000).is_err());
+        let dashes = "1 ".repeat(10_000);
+        let broken = |count| {
+            checked(&format!(
+                "<g stroke-dasharray='{dashes}'>{}</g>",
+                paths(count)
+            ))
+        };
+        assert!(broken(2_000).is_ok());
+        assert!(broken(4_000).is_err());
+    }
+
+    #[test]
+    fn rules_may_not_be_matched_without_end() {
+        let groups = |deep| format!("{}{}", "<g>".repeat(deep), "</g>".repeat(deep));
+        let ruled = |rules: &str, body: &str| checked(&format!("<style>{rules}</style>{body}"));
+        let descends = format!("q {}{{fill:red}}", "* ".repeat(8));
+        assert!(ruled(&descends, &groups(9)).is_ok());
+        assert!(ruled(&descends, &groups(100)).is_err());
+        let many = ".a{fill:red}".repeat(20_000);
+        assert!(ruled(&many, &"<g/>".repeat(1_000)).is_ok());
+        assert!(ruled(&many, &"<g/>".repeat(20_000)).is_err());
+        assert!(
+            ruled(
+                &format!("{}*{{fill:red}}", "*+".repeat(9_000)),
+                &"<g/>".repeat(9_000)
+            )
+            .is_err()
+        );
+        // Each selector has a copy of the declarations, whatever a brace in a string looks like.
+        let product = |brace| format!("{}a{{{brace}{}}}", "a,".repeat(9_000), "b:c;".repeat(9_000));
+        assert!(ruled(&product(""), "").is_err());
+        assert!(ruled(&product("b:'}{';"), "").is_err());
+        let long = format!("*{{font-family:{}}}", "a".repeat(100_000));
+        assert!(ruled(&long, &"<g/>".repeat(100)).is_ok());
+        assert!(ruled(&long, &"<g/>".repeat(3_000)).is_err());
+    }
+
+    #[test]
+    fn a_filter_may_not_look_for_its_parts_without_end() {
+        let filter = |parts| format!("<filter>{}</filter>", "<feOffset in='x'/>".repeat(parts));
+        assert!(checked(&filter(10_000)).is_ok());
+        assert!(checked(&filter(20_000)).is_err());
+    }
+
+    #[test]
+    fn of_elements_with_one_name_each_counts() {
+        let clip = |count| {
+            format!(
+                "<clipPath id='c'>{}</clipPath>",
+                "<path d='M0 0H9'/>".repeat(count)
+            )
+        };
+        let clipped = "<path clip-path='url(#c)' d='M0 0H9'/>".repeat(3_000);
+        for clips in [[1, 1_000], [1_000, 1]] {
+            let clips = clips.map(clip).concat();
+            assert!(checked(&format!("{clips}{clipped}")).is_err());
+        }
+    }
+
+    /// An element of a random document: its kind, its parent among those before it, what it refers to, and how.
+    type Part = (usize, usize, u8, u8, usize);
+
+    /// A document of random elements that refer to each other.
+    fn random(parts: &[Part], rules: &[(usize, usize, usize)]) -> String {
+        const KINDS: [&str; 12] = [
+            "clipPath", "mask", "pattern", "marker", "filter", "path", "path", "path", "path", "g",
+            "use", "feImage",
+        ];
+        let mut children = vec![Vec::new(); parts.len() + 1];
+        for (number, part) in parts.iter().enumerate() {
+            children[part.1 % (number + 1)].push(number);
+        }
+        let write = |number: usize, inner: String| {
+            let (kind, _, to, other, how) = parts[number];
+            let kind = KINDS[kind % KINDS.len()];
+            // Some names are of nothing, and some of two elements.
+            let target = |number: u8| format!("i{}", number % 6);
+            let (to, other) = (target(to), target(other));
+            let property = Property::ALL[how % 8].name();
+            let value = match how / 8 % 5 {
+                0 => "inherit".to_owned(),
+                1 => format!("url('#{to}')"),
+                2 => "none".to_owned(),
+                _ => format!("url(#{to})"),
+            };
+            let stated = match how / 40 % 4 {
+                0 => format!("style='{property}:{}'", value.replace('\'', "\"")),
+                1 => format!("{property}=\"{value}\""),
+                2 => format!("class='c{}'", number % 4),
+                _ => String::new(),
+            };
+            let href = match kind {
+                "use" | "feImage" => format!("href='#{other}'"),
+                "pattern" | "filter" if how % 9 == 0 => {
+                    format!("href='#{other}'")
+                }
+                _ => String::new(),
+            };
+            format!(
+                "<{kind} id='i{}' {stated} {href} width='9' height='9' d='M0 0H5V5L9 9'>{inner}</{kind}>",
+                number % 5
+            )
+        };
+        let mut written = vec![String::new(); parts.len()];
+        for number in (0..parts.len()).rev() {
+            let inner = children[number + 1]
+                .iter()
+                .map(|child| written[*child].as_str());
+            written[number] = write(number, inner.collect());
+        }
+        let rules = rules.iter().map(|(class, property, to)| {
+            let property = Property::ALL[property % 8].name();
+            format!(".c{} {{ {property}: url(#i{}) }}", class % 4, to % 6)
+        });
+        let rules = rules.collect::<Vec<_>>().concat();
+        let root = children[0].iter().map(|child| written[*child].as_str());
+        format!(
+            "<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'><style>{rules}</style>{}</svg>",
+            root.collect::<String>()
+        )
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        /// A circle that the library follows without end would end the process.
+        #[test]
+        fn what_is_not_refused_has_an_end(
+            parts in vec((0..12usize, 0..12usize, 0..9u8, 0..9u8, 0..160usize), 1..14),
+            rules in vec((0..4usize, 0..8usize, 0..9usize), 0..3),
+        ) {
+            let _ = super::super::svg::decode(random(&parts, &rules).as_bytes(), &Limits::default());
+        }
     }
 }

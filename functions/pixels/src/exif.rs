@@ -118,6 +118,8 @@ fn taken_out(tiff: &mut [u8]) -> Option<()> {
     // What has to stay as it is, for the rest to be found.
     let mut stays = directories.clone();
     stays.push(0..HEADER);
+    // Of what may be wiped: all of it, for the picture and for its thumbnail.
+    let mut room = tiff.len() * 2;
     for directory in directories.iter().map(|range| range.start) {
         let count = usize::from(endian.u16(tiff, directory)?);
         let end = directory.checked_add(2 + count * ENTRY)?;
@@ -126,7 +128,7 @@ fn taken_out(tiff: &mut [u8]) -> Option<()> {
             let at = directory + 2 + entry * ENTRY;
             if endian.u16(tiff, at)? == LOCATION {
                 let place = usize::try_from(endian.u32(tiff, at + 8)?).ok()?;
-                wipe(tiff, endian, place, &stays)?;
+                wipe(tiff, endian, place, &stays, &mut room)?;
                 tiff.get(..end + 4)?;
                 tiff.copy_within(at + ENTRY..end + 4, at);
                 tiff.get_mut(end + 4 - ENTRY..end + 4)?.fill(0);
@@ -181,10 +183,17 @@ fn share(one: &Range<usize>, other: &Range<usize>) -> bool {
 }
 
 /// Zeroes a directory and the values that it points to; `None` where it is too long to be one, or
-/// shares bytes with what stays.
-fn wipe(tiff: &mut [u8], endian: Endian, directory: usize, stays: &[Range<usize>]) -> Option<()> {
-    let zero = |tiff: &mut [u8], from: usize, length: usize| {
+/// shares bytes with what stays, or where more is wiped than there is room.
+fn wipe(
+    tiff: &mut [u8],
+    endian: Endian,
+    directory: usize,
+    stays: &[Range<usize>],
+    room: &mut usize,
+) -> Option<()> {
+    let mut zero = |tiff: &mut [u8], from: usize, length: usize| {
         let range = from.min(tiff.len())..from.saturating_add(length).min(tiff.len());
+        *room = room.checked_sub(range.len())?;
         if stays.iter().any(|other| share(other, &range)) {
             return None;
         }
@@ -323,6 +332,23 @@ mod tests {
         exif[4 + 41 * 12 + 10..][..2].copy_from_slice(b"\x03\0");
         exif.extend(b"\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\x02\0\0");
         assert!(without_location(&exif).is_empty());
+    }
+
+    #[test]
+    fn a_block_whose_values_lie_over_each_other_is_dropped() {
+        // Each value is all that comes behind the directories.
+        let block = |values: u8| {
+            let mut exif =
+                b"MM\0*\0\0\0\x08\0\x01\x88\x25\0\x04\0\0\0\x01\0\0\0\x1A\0\0\0\0".to_vec();
+            exif.extend([0, values]);
+            for _ in 0..values {
+                exif.extend(b"\0\x01\0\x01\0\0\x08\0\0\0\x01\0");
+            }
+            exif.resize(256 + 2048, 1);
+            exif
+        };
+        assert!(!without_location(&block(2)).is_empty());
+        assert!(without_location(&block(3)).is_empty());
     }
 
     #[test]

@@ -76,8 +76,8 @@ pub fn png(
         let kind = oxipng_type(info, &samples);
         let mut raw =
             RawImage::new(info.width, info.height, kind, depth, samples).map_err(oxipng_failed)?;
-        let icc = info.icc_profile.as_deref();
-        if let Some(icc) = icc {
+        let icc = png_file::profile(bytes).filter(|icc| icc.len() <= crate::colour::MAX_ICC_BYTES);
+        if let Some(icc) = &icc {
             raw.add_icc_profile(icc);
         }
         for (name, data) in png_file::chunks(bytes) {

@@ -19,7 +19,7 @@ fn fail(format: Format, place: &'static str, error: &ImageError) -> PixelError {
 
 pub(super) fn decode(bytes: &[u8], format: Format, limits: &Limits) -> Result<Decoded, PixelError> {
     if format == Format::Ico {
-        if let Some(entry) = png_entry(bytes) {
+        if let Some(entry) = png_entry(bytes)? {
             return icon(bytes, &entry, limits);
         }
         let decoder =
@@ -44,10 +44,10 @@ fn short(bytes: &[u8], at: usize) -> Option<u16> {
 }
 
 /// The picture of an icon that the `image` crate would take (the deepest, of these the largest, of these the last
-/// in its order), where it is a PNG.
+/// in its order): its sides, its length and where it is.
 ///
 /// Layout: <https://learn.microsoft.com/en-us/previous-versions/ms997538(v=msdn.10)>.
-fn png_entry(bytes: &[u8]) -> Option<Entry<'_>> {
+fn largest(bytes: &[u8]) -> Option<((u32, u32), usize, usize)> {
     let count = usize::from(short(bytes, 4)?);
     let mut best = None::<((u16, u32), (u32, u32), usize, usize)>;
     // The last one is the first to be beaten.
@@ -72,9 +72,26 @@ fn png_entry(bytes: &[u8]) -> Option<Entry<'_>> {
         }
     }
     let (_, sides, length, start) = best?;
-    let png = bytes.get(start..start.checked_add(length)?)?;
-    let signed = png.starts_with(b"\x89PNG\r\n\x1a\n");
-    signed.then_some(Entry { sides, png })
+    Some((sides, length, start))
+}
+
+/// The same where it is a PNG: the crate would open it before it has any limit.
+fn png_entry(bytes: &[u8]) -> Result<Option<Entry<'_>>, PixelError> {
+    let Some((sides, length, start)) = largest(bytes) else {
+        return Ok(None);
+    };
+    let rest = bytes.get(start..).unwrap_or_default();
+    if !rest.starts_with(b"\x89PNG\r\n\x1a\n") {
+        return Ok(None);
+    }
+    match rest.get(..length) {
+        Some(png) => Ok(Some(Entry { sides, png })),
+        None => Err(PixelError::truncated(
+            Format::Ico,
+            "image data",
+            "the PNG in it is not whole",
+        )),
+    }
 }
 
 fn icon(bytes: &[u8], entry: &Entry<'_>, limits: &Limits) -> Result<Decoded, PixelError> {
@@ -162,4 +179,22 @@ fn read(
             lossy: false,
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_png_that_ends_behind_the_icon_is_cut_off() {
+        let icon = |length: u8| {
+            let entry = [[2, 2, 0, 0, 1, 0, 32, 0], [length, 0, 0, 0, 22, 0, 0, 0]].concat();
+            [&[0, 0, 1, 0, 1, 0], &entry[..], b"\x89PNG\r\n\x1a\n"].concat()
+        };
+        assert!(png_entry(&icon(8)).unwrap().is_some());
+        let Err(error) = png_entry(&icon(9)) else {
+            panic!("it was taken for whole");
+        };
+        assert_eq!(error.name(), "Image.Truncated");
+    }
 }

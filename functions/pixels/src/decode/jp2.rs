@@ -28,7 +28,12 @@ fn codestream(bytes: &[u8]) -> Result<&[u8], PixelError> {
     if bytes.starts_with(&[0xFF, 0x4F]) {
         return Ok(bytes);
     }
-    let part = isobmff::boxes(bytes).find(|part| &part.name == b"jp2c");
+    let mut parts = isobmff::boxes(bytes).filter(|part| &part.name == b"jp2c");
+    let part = parts.next();
+    // The decoder would take another one than is checked.
+    if parts.next().is_some() {
+        return Err(PixelError::unsupported(FORMAT, "several codestreams"));
+    }
     match part {
         Some(part) if part.cut => Err(PixelError::truncated(
             FORMAT,
@@ -100,6 +105,13 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, PixelErro
     let settings = DecodeSettings::default();
     let image = Image::new(bytes, &settings).map_err(|error| fail("header", error))?;
     let (width, height) = (image.width(), image.height());
+    if (u64::from(width), u64::from(height)) != (cost.width, cost.height) {
+        return Err(PixelError::decode(
+            FORMAT,
+            "header",
+            "the decoder found other sides than the codestream's",
+        ));
+    }
     let bit_depth = image.original_bit_depth();
     let Meaning {
         channels,
@@ -186,5 +198,18 @@ fn from_ink(samples: Samples, icc: Option<&[u8]>) -> (Samples, Colour) {
             let (samples, colour) = colour::cmyk16_to_rgb(&ink, icc);
             (Samples::Sixteen(samples), colour)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_codestream_is_refused() {
+        let one = b"\0\0\0\x0Ajp2c\xFF\x4F";
+        assert_eq!(codestream(one).unwrap(), [0xFF, 0x4F]);
+        let error = codestream(&[one, &one[..]].concat()).unwrap_err();
+        assert_eq!(error.name(), "Image.Unsupported");
     }
 }

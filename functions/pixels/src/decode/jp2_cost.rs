@@ -1,7 +1,7 @@
 //! What decoding a JPEG 2000 codestream will take, from its marker segments alone: a few bytes can
 //! ask for a code block a pixel, or for thousands of tiles of thousands of components.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::jp2::FORMAT;
 use crate::{Limits, PixelError};
@@ -9,10 +9,15 @@ use crate::{Limits, PixelError};
 const COD: u8 = 0x52;
 const COC: u8 = 0x53;
 const SIZ: u8 = 0x51;
+const POC: u8 = 0x5F;
 const SOT: u8 = 0x90;
 const SOD: u8 = 0x93;
 const EOC: u8 = 0xD9;
 
+/// Changes of the order of a tile's packets: the decoder lists all packets for each. OpenJPEG takes as many.
+const MAX_ORDERS: usize = 32;
+/// Bytes of such a change, where there are less than 257 components.
+const AN_ORDER: usize = 7;
 /// Colours and transparency are five components at most.
 const MAX_COMPONENTS: u64 = 5;
 /// A decoder's book-keeping for one code block or precinct, bytes, with room.
@@ -94,6 +99,9 @@ pub(super) fn of(bytes: &[u8]) -> Result<Cost, PixelError> {
     // Where the tile-part that is being read ends, and the tiles that were seen.
     let mut part_end = None;
     let mut seen = BTreeSet::new();
+    // The tile whose header is read, if it is one's, and how often each changes the order.
+    let mut tile = None;
+    let mut orders = BTreeMap::new();
     loop {
         let whole = seen.len() as u64 >= cost.tiles;
         let (Some(0xFF), Some(marker)) = (reader.byte(at), reader.byte(at + 1)) else {
@@ -131,8 +139,19 @@ pub(super) fn of(bytes: &[u8]) -> Result<Cost, PixelError> {
                         coding(&reader, style, style + 1, &mut cost)
                             .ok_or_else(|| broken("COC is not sound"))?;
                     }
+                    POC => {
+                        let count: &mut usize = orders.entry(tile).or_default();
+                        *count += (length - 2).div_ceil(AN_ORDER);
+                        if *count > MAX_ORDERS {
+                            let what =
+                                format!("more than {MAX_ORDERS} changes of the packets' order");
+                            return Err(PixelError::unsupported(FORMAT, what));
+                        }
+                    }
                     SOT => {
-                        seen.insert(reader.short(at + 4).ok_or_else(cut)?);
+                        let number = reader.short(at + 4).ok_or_else(cut)?;
+                        tile = Some(number);
+                        seen.insert(number);
                         let size = reader.long(at + 6).ok_or_else(cut)? as usize;
                         part_end = match size {
                             0 => None,
@@ -241,5 +260,26 @@ mod tests {
         let (one, most) = (bytes(1), bytes(32));
         assert!(most > one * 2, "{one} and {most} bytes a pixel");
         assert_eq!(most, bytes(33), "which the decoder refuses");
+    }
+
+    #[test]
+    fn the_order_of_packets_may_not_change_without_end() {
+        let file = include_bytes!("../../tests/fixtures/small-blocks.jp2");
+        let begin = file
+            .windows(4)
+            .position(|four| four == [0xFF, 0x4F, 0xFF, SIZ])
+            .unwrap();
+        let style = file.windows(2).position(|two| two == [0xFF, COD]).unwrap();
+        let with = |orders: u16| {
+            let length = (2 + orders * AN_ORDER as u16).to_be_bytes();
+            let segment = [
+                &[0xFF, POC],
+                &length[..],
+                &vec![0; usize::from(orders) * AN_ORDER],
+            ];
+            of(&[&file[begin..style], &segment.concat(), &file[style..]].concat())
+        };
+        assert!(with(32).is_ok());
+        assert_eq!(with(33).err().unwrap().name(), "Image.Unsupported");
     }
 }

@@ -33,24 +33,9 @@ struct Markers {
 
 fn markers(bytes: &[u8]) -> Markers {
     let mut found = Markers::default();
-    let mut at = 2;
-    while let Some(&[first, marker]) = bytes.get(at..).and_then(<[u8]>::first_chunk::<2>) {
-        if first != 0xFF || marker == 0xFF {
-            // Fill bytes, or junk between segments, which decoders skip.
-            at += 1;
-            continue;
-        }
-        if matches!(marker, 0x00 | 0x01 | 0xD0..=0xD9) {
-            at += 2;
-            continue;
-        }
-        let Some(&length) = bytes.get(at + 2..).and_then(<[u8]>::first_chunk::<2>) else {
-            break;
-        };
-        let length = usize::from(u16::from_be_bytes(length));
-        let data = bytes.get(at + 4..).unwrap_or_default();
+    for (marker, data) in segments(bytes) {
         match marker {
-            0xC0..=0xC3 | 0xC5..=0xC7 | 0xC9..=0xCB | 0xCD..=0xCF => {
+            marker if is_frame(marker) => {
                 if let Some(&[precision, h1, h0, w1, w0, components]) = data.first_chunk::<6>() {
                     found.frame.get_or_insert((marker, precision));
                     found.size.get_or_insert((
@@ -69,19 +54,56 @@ fn markers(bytes: &[u8]) -> Markers {
             0xEE => found.adobe |= data.starts_with(b"Adobe"),
             0xDA => {
                 found.first_scan = data.first().copied().map_or(0, u64::from);
-                found.complete = bytes
-                    .get(at..)
-                    .unwrap_or_default()
-                    .windows(2)
-                    .rev()
-                    .any(|pair| pair == [0xFF, 0xD9]);
+                found.complete = data.windows(2).rev().any(|pair| pair == [0xFF, 0xD9]);
                 break;
             }
             _ => {}
         }
-        at += 2 + length.max(2);
     }
     found
+}
+
+/// Every start of a frame before the first scan: its marker's second byte, width and height, and components.
+pub(super) fn frames(bytes: &[u8]) -> impl Iterator<Item = (u8, (u64, u64), u64)> {
+    segments(bytes)
+        .take_while(|(marker, _)| *marker != 0xDA)
+        .filter(|(marker, _)| is_frame(*marker))
+        .filter_map(|(marker, data)| {
+            let &[_, h1, h0, w1, w0, components] = data.first_chunk::<6>()?;
+            let side = |bytes| u64::from(u16::from_be_bytes(bytes));
+            Some((
+                marker,
+                (side([w1, w0]), side([h1, h0])),
+                u64::from(components),
+            ))
+        })
+}
+
+const fn is_frame(marker: u8) -> bool {
+    matches!(marker, 0xC0..=0xC3 | 0xC5..=0xC7 | 0xC9..=0xCB | 0xCD..=0xCF)
+}
+
+/// Marker segments in order, each with all that follows its length; past the first scan they mean nothing.
+fn segments(bytes: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
+    let mut at = 2;
+    std::iter::from_fn(move || {
+        while let Some(&[first, marker]) = bytes.get(at..).and_then(<[u8]>::first_chunk::<2>) {
+            if first != 0xFF || marker == 0xFF {
+                // Fill bytes, or junk between segments, which decoders skip.
+                at += 1;
+                continue;
+            }
+            if matches!(marker, 0x00 | 0x01 | 0xD0..=0xD9) {
+                at += 2;
+                continue;
+            }
+            let length = bytes.get(at + 2..).and_then(<[u8]>::first_chunk::<2>)?;
+            let data = bytes.get(at + 4..).unwrap_or_default();
+            at += 2 + usize::from(u16::from_be_bytes(*length)).max(2);
+            return Some((marker, data));
+        }
+        None
+    })
 }
 
 pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, PixelError> {
@@ -213,6 +235,14 @@ fn interleaved(
 /// RGB of a baseline file with one scan for each component of different resolutions: the main
 /// decoder reads half of the rows of such a scan only.
 fn separate_scans(bytes: &[u8], found: &Markers, limits: &Limits) -> Result<Vec<u8>, PixelError> {
+    // It would pass over the picture for each scan, however little is in it.
+    let scans = memchr::memmem::find_iter(bytes, &[0xFF, 0xDA]).take(256);
+    if scans.count() as u64 > found.components {
+        return Err(PixelError::unsupported(
+            FORMAT,
+            "more scans than components without a progression",
+        ));
+    }
     let mut decoder = jpeg_decoder::Decoder::new(bytes);
     decoder.set_max_decoding_buffer_size(limits.max_bytes_usize());
     let samples = decoder.decode().map_err(|error| {

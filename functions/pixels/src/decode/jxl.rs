@@ -18,8 +18,14 @@ use crate::{
 
 const FORMAT: Format = Format::Jxl;
 
-/// Bytes of a codestream that are handed over at once.
-const PIECE: usize = 64 << 10;
+/// Bytes of a codestream that are handed over at once, so few that few frames are in them.
+const PIECE: usize = 1 << 10;
+/// Bytes of a header: what is more is no profile that anyone needs.
+const MAX_HEADER: usize = 4 << 20;
+/// Frames that are not shown by themselves: each may build on the one before, and is drawn from within it.
+const MAX_HIDDEN: usize = 200;
+/// How often the picture's pixels all patches may have, and how many in any case.
+const MAX_PATCHED: (u64, u64) = (4, 1 << 22);
 
 type Foreign = Box<dyn std::error::Error + Send + Sync + 'static>;
 
@@ -88,10 +94,10 @@ fn cut_off(place: &'static str) -> PixelError {
 fn open(codestream: &[u8], tracker: AllocTracker) -> Result<(JxlImage, usize), PixelError> {
     let header = |error: &Foreign| fail("header", error, (0, 0));
     let mut waiting = JxlImage::builder().alloc_tracker(tracker).build_uninit();
-    // A header is read from its beginning each time: twice as much each time keeps that linear.
-    let (mut fed, mut piece) = (0, 4 << 10);
-    while fed < codestream.len() {
-        let next = codestream.len().min(fed + piece);
+    // A header is read from its beginning each time: an eighth more each time keeps that linear.
+    let mut fed = 0;
+    while fed < codestream.len().min(MAX_HEADER) {
+        let next = codestream.len().min(fed + PIECE.max(fed / 8));
         let mut rest = &codestream[fed..next];
         while !rest.is_empty() {
             let taken = waiting.feed_bytes(rest).map_err(|error| header(&error))?;
@@ -105,7 +111,12 @@ fn open(codestream: &[u8], tracker: AllocTracker) -> Result<(JxlImage, usize), P
             InitializeResult::Initialized(image) => return Ok((image, fed)),
             InitializeResult::NeedMoreData(more) => waiting = more,
         }
-        piece *= 2;
+    }
+    if codestream.len() > MAX_HEADER {
+        return Err(PixelError::unsupported(
+            FORMAT,
+            format!("a header of more than {} MiB", MAX_HEADER >> 20),
+        ));
     }
     Err(cut_off("header"))
 }
@@ -125,11 +136,59 @@ fn load(image: &mut JxlImage, codestream: &[u8], limits: &Limits) -> Result<u32,
             }
             break;
         }
+        check_frames(image)?;
     }
+    check_frames(image)?;
     if image.num_loaded_keyframes() == 0 {
         return Err(cut_off("frame"));
     }
+    check_features(image)?;
     Ok(image.num_loaded_keyframes().min(enough) as u32)
+}
+
+/// Refuses frames that build on each other without end.
+fn check_frames(image: &JxlImage) -> Result<(), PixelError> {
+    let hidden = image.num_loaded_frames() - image.num_loaded_keyframes();
+    if hidden > MAX_HIDDEN {
+        return Err(PixelError::unsupported(
+            FORMAT,
+            format!("more than {MAX_HIDDEN} frames that are not shown"),
+        ));
+    }
+    Ok(())
+}
+
+/// Refuses what is drawn over the picture for free, as often as a few bytes say: patches beyond a measure, and
+/// splines, which no encoder writes by itself.
+fn check_features(image: &JxlImage) -> Result<(), PixelError> {
+    let size = (u64::from(image.width()), u64::from(image.height()));
+    let (times, always) = MAX_PATCHED;
+    let mut room = (size.0 * size.1 * times).max(always);
+    let Some(shown) = image.frame_by_keyframe(0) else {
+        return Ok(());
+    };
+    for frame in (0..=shown.index()).filter_map(|number| image.frame(number)) {
+        let flags = frame.header().flags;
+        if flags.splines() {
+            return Err(PixelError::unsupported(FORMAT, "splines"));
+        }
+        if !flags.patches() {
+            continue;
+        }
+        let Some(global) = frame.try_parse_lf_global::<i32>() else {
+            return Err(cut_off("frame"));
+        };
+        let global = global.map_err(|error| fail("frame", &error.into(), size))?;
+        for patch in global.patches.iter().flat_map(|patches| &patches.patches) {
+            let pixels = u64::from(patch.width)
+                .saturating_mul(u64::from(patch.height))
+                .saturating_mul(patch.patch_targets.len() as u64);
+            room = room.checked_sub(pixels).ok_or_else(|| {
+                PixelError::unsupported(FORMAT, "patches of more pixels than a picture needs")
+            })?;
+        }
+    }
+    Ok(())
 }
 
 /// Whether the samples mean sRGB, or its grey axis.

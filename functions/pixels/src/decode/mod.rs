@@ -18,6 +18,7 @@ mod svg_shape;
 mod svg_style;
 mod svg_text;
 pub(crate) mod tiff;
+mod tiff_chunks;
 pub(crate) mod tiff_directory;
 pub(crate) mod tiff_samples;
 pub(crate) mod webp;
@@ -98,9 +99,9 @@ pub fn decode_stored(bytes: &[u8], format: Format, limits: &Limits) -> Result<De
         Format::Webp => webp::decode(bytes, limits),
         Format::Bmp | Format::Ico => bitmap::decode(bytes, format, limits),
         Format::Tiff => tiff::decode(bytes, limits),
-        Format::Jxl => jxl::decode(bytes, limits),
+        Format::Jxl => on_a_deep_stack(format, || jxl::decode(bytes, limits)),
         Format::Jp2 => jp2::decode(bytes, limits),
-        Format::Svg => svg::decode(bytes, limits),
+        Format::Svg => on_a_deep_stack(format, || svg::decode(bytes, limits)),
         #[cfg(feature = "avif")]
         Format::Avif => heif::decode(bytes, format, limits),
         #[cfg(feature = "heic")]
@@ -110,6 +111,29 @@ pub fn decode_stored(bytes: &[u8], format: Format, limits: &Limits) -> Result<De
         #[cfg(not(feature = "heic"))]
         Format::Heic => Err(PixelError::DecoderMissing { format }),
     })
+}
+
+/// Stack of a decoder that goes as deep, by recursion, as a file lets it; what it may cost is checked before.
+const DEEP_STACK: usize = 48 << 20;
+
+/// Runs it on a thread that has such a stack.
+fn on_a_deep_stack<T: Send>(
+    format: Format,
+    work: impl FnOnce() -> Result<T, PixelError> + Send,
+) -> Result<T, PixelError> {
+    let done = std::thread::scope(|scope| {
+        std::thread::Builder::new()
+            .name(format.to_string())
+            .stack_size(DEEP_STACK)
+            .spawn_scoped(scope, work)
+            .map(std::thread::ScopedJoinHandle::join)
+    });
+    match done {
+        Ok(Ok(result)) => result,
+        // The caller tells a panic from an error.
+        Ok(Err(panic)) => std::panic::resume_unwind(panic),
+        Err(error) => Err(PixelError::decode(format, "start", error)),
+    }
 }
 
 /// Pixels of a buffer whose length was computed from the same header (invariant 3).

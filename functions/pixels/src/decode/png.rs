@@ -1,7 +1,8 @@
 //! PNG: 1 to 16 bits, palette, transparency, interlaced; the first frame of APNG.
 
-use std::io::Cursor;
+use std::io::{Cursor, Read as _};
 
+use flate2::read::ZlibDecoder;
 use png::{BitDepth, ColorType, DecodingError, Transformations};
 
 use super::{Decoded, Source, assemble};
@@ -40,6 +41,8 @@ pub(crate) fn open<'a>(
     );
     decoder.set_transformations(transformations);
     decoder.set_ignore_text_chunk(true);
+    // It would be inflated up to the limit of all memory: see `profile`.
+    decoder.set_ignore_iccp_chunk(true);
     let info = decoder
         .read_header_info()
         .map_err(|error| fail("header", error))?;
@@ -75,6 +78,22 @@ pub(crate) fn chunks(bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
         rest = rest.get(12 + size..).unwrap_or_default();
         Some((name, data))
     })
+}
+
+/// The ICC profile, of one that is too large only so much that this is seen; none where it does not inflate.
+pub(crate) fn profile(bytes: &[u8]) -> Option<Vec<u8>> {
+    let (_, data) = chunks(bytes)
+        .take_while(|(name, _)| name != b"IDAT")
+        .find(|(name, _)| name == b"iCCP")?;
+    // A name, a zero, and the method, of which there is one.
+    let name = memchr::memchr(0, data)?;
+    let deflated = data.get(name + 2..)?;
+    let mut profile = Vec::new();
+    ZlibDecoder::new(deflated)
+        .take(colour::MAX_ICC_BYTES as u64 + 1)
+        .read_to_end(&mut profile)
+        .ok()?;
+    Some(profile)
 }
 
 /// PNG's own colour chunks, which mean something only where there is no ICC profile; `cICP` goes
@@ -136,7 +155,7 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, PixelErro
         .exif_metadata
         .as_deref()
         .map(|block| exif::without_prefix(block).to_vec());
-    let (icc, colour) = colour::keep(info.icc_profile.as_deref().map(<[u8]>::to_vec), channels);
+    let (icc, colour) = colour::keep(profile(bytes), channels);
     let frames = info
         .animation_control
         .map_or(1, |control| control.num_frames)

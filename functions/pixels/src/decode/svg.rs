@@ -20,26 +20,7 @@ const MAX_BYTES: usize = 32 << 20;
 /// CSS's size of a replaced element, where the document says none; validate says the same.
 const DEFAULT_SIZE: (f32, f32) = (300.0, 150.0);
 
-/// The library walks the tree by recursion, at most as deep as [`svg_document`] lets it.
-const STACK: usize = 48 << 20;
-
 pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, PixelError> {
-    let drawn = std::thread::scope(|scope| {
-        std::thread::Builder::new()
-            .name("svg".to_owned())
-            .stack_size(STACK)
-            .spawn_scoped(scope, || draw(bytes, limits))
-            .map(std::thread::ScopedJoinHandle::join)
-    });
-    match drawn {
-        Ok(Ok(result)) => result,
-        // The caller tells a panic from an error.
-        Ok(Err(panic)) => std::panic::resume_unwind(panic),
-        Err(error) => Err(PixelError::decode(FORMAT, "start", error)),
-    }
-}
-
-fn draw(bytes: &[u8], limits: &Limits) -> Result<Decoded, PixelError> {
     if bytes.len() > MAX_BYTES {
         return Err(PixelError::unsupported(
             FORMAT,

@@ -785,7 +785,7 @@ pub(super) mod tests {
             parts in vec((0..12usize, 0..12usize, 0..9u8, 0..9u8, 0..160usize), 1..14),
             rules in vec((0..4usize, 0..8usize, 0..9usize), 0..3),
         ) {
-            let _ = super::super::svg::decode(random(&parts, &rules).as_bytes(), &Limits::default());
+            let _ = crate::decode(random(&parts, &rules).as_bytes(), FORMAT, &Limits::default());
         }
     }
 }

@@ -8,7 +8,7 @@ use tiff::tags::{Tag, Type};
 use tiff::{ColorType, TiffError, TiffFormatError};
 
 use super::tiff_samples::{self, Raw};
-use super::{Decoded, Source, assemble, tiff_directory};
+use super::{Decoded, Source, assemble, tiff_chunks, tiff_directory};
 use crate::colour::{self, Colour};
 use crate::{
     Channels, ColourModel, Format, Limits, Metadata, Orientation, PixelError, Samples, exif,
@@ -49,6 +49,7 @@ pub(crate) fn open<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Reader<'a>, P
         .with_limits(own);
     let (width, height) = reader.dimensions().map_err(|error| fail("header", error))?;
     limits.check(FORMAT, u64::from(width), u64::from(height), 1)?;
+    tiff_chunks::check(&mut reader, bytes, limits)?;
     Ok(reader)
 }
 

@@ -383,6 +383,151 @@ fn planes_of_whole_tiles_are_read_and_others_refused() {
     assert_eq!(error.name(), "Image.Unsupported");
 }
 
+/// A JPEG segment.
+fn segment(marker: u8, data: &[u8]) -> Vec<u8> {
+    let length = (data.len() as u16 + 2).to_be_bytes();
+    [&[0xFF, marker], &length[..], data].concat()
+}
+
+/// A JPEG of three components whose scans are as empty as they can be: each says which it is of.
+fn jpeg_of_scans(frame: u8, sides: u16, sampling: u8, scans: &[&[u8]]) -> Vec<u8> {
+    let side = sides.to_be_bytes();
+    let frame_data = [
+        &[8, side[0], side[1], side[0], side[1], 3, 1, sampling, 0][..],
+        &[2, 0x11, 0, 3, 0x11, 0],
+    ];
+    let table = |class: u8| segment(0xC4, &[&[class, 1][..], &[0; 16]].concat());
+    let scans = scans.iter().flat_map(|components| {
+        let each = components.iter().flat_map(|component| [*component, 0]);
+        let data = [vec![components.len() as u8], each.collect(), vec![0, 63, 0]];
+        segment(0xDA, &data.concat())
+    });
+    [
+        vec![0xFF, 0xD8],
+        segment(0xDB, &[&[0][..], &[1; 64]].concat()),
+        segment(frame, &frame_data.concat()),
+        table(0),
+        table(0x10),
+        scans.collect(),
+        vec![0, 0, 0xFF, 0xD9],
+    ]
+    .concat()
+}
+
+#[test]
+fn a_baseline_jpeg_has_a_scan_for_each_component_at_most() {
+    let [y, cb, cr] = [&[1][..], &[2], &[3]];
+    let whole = jpeg_of_scans(0xC0, 64, 0x22, &[y, cb, cr]);
+    decode(&whole, Format::Jpeg, &limits()).unwrap();
+    let error = decode(
+        &jpeg_of_scans(0xC0, 64, 0x22, &[y, y, cb, cr]),
+        Format::Jpeg,
+        &limits(),
+    )
+    .unwrap_err();
+    assert_eq!(error.name(), "Image.Unsupported");
+}
+
+#[test]
+fn a_jpeg_in_a_tiff_is_as_large_as_its_strip() {
+    let all: &[&[u8]] = &[&[1, 2, 3]];
+    let page = |jpeg: &[u8]| {
+        let entries = [
+            (256, 4, vec![16]),
+            (257, 4, vec![16]),
+            (258, 3, vec![8, 8, 8]),
+            (259, 3, vec![7]),
+            (262, 3, vec![6]),
+            (277, 3, vec![3]),
+            (278, 4, vec![16]),
+        ];
+        decode(&tiff_of(&entries, jpeg), Format::Tiff, &limits())
+    };
+    page(&jpeg_of_scans(0xC0, 16, 0x11, all)).unwrap();
+    let error = page(&jpeg_of_scans(0xC0, 64, 0x11, all)).unwrap_err();
+    assert!(
+        error.to_string().contains("larger than its strip"),
+        "{error}"
+    );
+    let error = page(&jpeg_of_scans(0xC2, 16, 0x11, all)).unwrap_err();
+    assert_eq!(error.name(), "Image.Unsupported");
+}
+
+#[test]
+fn tiles_are_not_far_larger_than_the_picture() {
+    let page = |side: u32| {
+        let mut file = b"II*\0\x08\0\0\0\x09\0".to_vec();
+        for (tag, value) in [
+            (256u16, 10),
+            (257, 10),
+            (258, 8),
+            (259, 1),
+            (262, 1),
+            (322, side),
+            (323, side),
+            (324, 8),
+            (325, 8),
+        ] {
+            file.extend(tag.to_le_bytes());
+            file.extend([4, 0, 1, 0, 0, 0]);
+            file.extend(u32::to_le_bytes(value));
+        }
+        file.extend([0; 4]);
+        decode(&file, Format::Tiff, &limits()).unwrap_err()
+    };
+    let error = page(10_000);
+    assert!(error.to_string().contains("10000 × 10000"), "{error}");
+    assert!(!page(512).to_string().contains("512"));
+}
+
+#[test]
+fn what_jpeg_xl_draws_for_nothing_is_refused() {
+    // 512 × 512 pixels. 65,000 splines of no length, and 65,536 patches of the whole picture.
+    let splines = b"\xff\x0a\xf8\x9f\x01\xd8\x33\x08\x00\x40\x00\x0a\x81\x1f\x5e\x82\x0e\xe2\x04\x0c\x10\x27\x7a\x3f\x91\xcf\x07";
+    let patches = b"\xff\x0a\xf8\x9f\x01\x08\x03\x04\x00\x0c\x00\x89\x7c\x3e\x58\x30\x08\x00\x40\x00\x1a\x42\x08\xff\x41\x48\x10\x2b\x41\xff\xfe\xff\xff\x13\xf9\x7c";
+    // Frames of 8 × 8 pixels that are not shown; the last one is.
+    let frames = |hidden: usize| {
+        let hidden = b"\x08\x03\x00\x00\x0c\x00\x89\x7c\x3e".repeat(hidden);
+        [
+            b"\xff\x0a\x41\x06",
+            &hidden[..],
+            b"\x08\x83\x00\x00\x0c\x00\x89\x7c\x3e",
+        ]
+        .concat()
+    };
+    decode(&frames(9), Format::Jxl, &limits()).unwrap();
+    for (bytes, what) in [
+        (&splines[..], "splines"),
+        (patches, "patches"),
+        (&frames(20_000), "not shown"),
+    ] {
+        let error = decode(bytes, Format::Jxl, &limits()).unwrap_err();
+        assert!(error.to_string().contains(what), "{error}");
+    }
+}
+
+#[test]
+fn a_profile_is_inflated_up_to_the_most_that_is_kept() {
+    let with = |profile: &[u8]| {
+        let data = [&b"name\0\0"[..], &stored(profile)].concat();
+        let chunks = [
+            png_header(1, 1, 8, 0, false),
+            chunk(b"iCCP", &data),
+            chunk(b"IDAT", &stored(&[0, 7])),
+            chunk(b"IEND", &[]),
+        ];
+        decode(&chunks.concat(), Format::Png, &limits()).unwrap()
+    };
+    let mut profile = vec![0; 200];
+    profile[16..20].copy_from_slice(b"GRAY");
+    profile[36..40].copy_from_slice(b"acsp");
+    assert_eq!(with(&profile).metadata.icc.as_deref(), Some(&profile[..]));
+    profile.resize((8 << 20) + 2, 0);
+    let decoded = with(&profile);
+    assert_eq!(decoded.colour.name(), "profile-dropped");
+    assert!(decoded.metadata.icc.is_none());
+}
+
 #[test]
 fn a_colour_table_may_come_with_transparency() {
     let table: Vec<u32> = (0..768).map(|at| at % 256 * 257).collect();

@@ -17,6 +17,11 @@ const MAX_WORK: f64 = 6e9;
 const A_SHAPE: f64 = 400.0;
 /// What a dash of a line costs, in pixels.
 const A_DASH: f64 = 100.0;
+/// What a line costs on each row that it crosses, and what it costs there to find its place behind another.
+const A_ROW: f64 = 40.0;
+const A_PLACE: f64 = 4.0;
+/// Bytes of a list of a dashed curve's bends, for each pixel under a root.
+const A_BEND: f64 = 24.0;
 /// A shape that reaches farther than this, in pixels, is not drawn soundly by the renderer.
 const FAR: f32 = 1e7;
 /// The renderer makes no layer larger than five canvases by five, before it is turned.
@@ -119,6 +124,9 @@ impl Walk {
             for filter in group.filters() {
                 for primitive in filter.primitives() {
                     self.spend(layer * effort(primitive, transform))?;
+                    if let filter::Kind::Image(image) = primitive.kind() {
+                        self.group(image.root(), transform, held, depth + 1)?;
+                    }
                 }
             }
             if let Some(clip) = group.clip_path() {
@@ -131,25 +139,50 @@ impl Walk {
         for node in group.children() {
             match node {
                 usvg::Node::Group(group) => self.group(group, transform, held, depth + 1)?,
-                usvg::Node::Path(path) => {
-                    if is_far(path.stroke_bounding_box(), transform) {
-                        return Err(refuse(
-                            "shapes that reach more than ten million pixels away",
-                        ));
-                    }
-                    let (width, height) = self.sides(path.stroke_bounding_box(), transform);
-                    let outline = path.data().len() as f64 * 20.0 + dashes(path) * A_DASH;
-                    self.spend(A_SHAPE + outline + width * height)?;
-                    let fill = path.fill().map(usvg::Fill::paint);
-                    let stroke = path.stroke().map(usvg::Stroke::paint);
-                    for paint in [fill, stroke].into_iter().flatten() {
-                        if let Paint::Pattern(pattern) = paint {
-                            self.pattern(pattern, transform, held, depth + 1)?;
-                        }
-                    }
-                }
+                usvg::Node::Path(path) => self.path(path, transform, held, depth)?,
                 // Neither is drawn.
                 usvg::Node::Image(_) | usvg::Node::Text(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn path(
+        &mut self,
+        path: &usvg::Path,
+        transform: Transform,
+        held: f64,
+        depth: usize,
+    ) -> Result<(), PixelError> {
+        if is_far(path.stroke_bounding_box(), transform) {
+            return Err(refuse(
+                "shapes that reach more than ten million pixels away",
+            ));
+        }
+        let (width, height) = self.sides(path.stroke_bounding_box(), transform);
+        let points = path.data().len() as f64;
+        let (sx, sy) = transform.get_scale();
+        let way = length(path) * f64::from(sx.max(sy));
+        // How many lines are on a row at once: each is put in its place among them on every row.
+        let abreast = (way / height.max(1.0)).min(points);
+        let outline = points * 20.0
+            + dashes(path) * A_DASH
+            + abreast * height * A_ROW
+            + points * abreast * A_PLACE;
+        self.spend(A_SHAPE + outline)?;
+        if path
+            .stroke()
+            .is_some_and(|stroke| stroke.dasharray().is_some())
+        {
+            // The bend of each curve is measured out in a list.
+            self.hold(held + (points * length(path)).sqrt() * A_BEND)?;
+        }
+        let fill = path.fill().map(usvg::Fill::paint);
+        let stroke = path.stroke().map(usvg::Stroke::paint);
+        for paint in [fill, stroke].into_iter().flatten() {
+            self.spend(width * height * a_pixel(paint))?;
+            if let Paint::Pattern(pattern) = paint {
+                self.pattern(pattern, transform, held, depth + 1)?;
             }
         }
         Ok(())
@@ -186,14 +219,39 @@ impl Walk {
         if let Some(outer) = clip.clip_path() {
             self.clip(outer, transform, held, layer, depth + 1)?;
         }
-        // A clip's children have clips of their own, each on a layer of this size.
-        let nested =
-            clip.root().children().iter().filter(
-                |node| matches!(node, usvg::Node::Group(group) if group.clip_path().is_some()),
-            );
-        self.spend(nested.count() as f64 * layer * 2.0)?;
         let transform = transform.pre_concat(clip.transform());
-        self.group(clip.root(), transform, held, depth + 1)
+        self.clipped(clip.root(), transform, held, layer, depth + 1)
+    }
+
+    /// What is in a clip: shapes, and groups that have clips of their own, each on a layer of the clip's size.
+    fn clipped(
+        &mut self,
+        group: &Group,
+        transform: Transform,
+        held: f64,
+        layer: f64,
+        depth: usize,
+    ) -> Result<(), PixelError> {
+        if depth > MAX_DEPTH * 4 {
+            return Err(refuse("clips nested too deeply"));
+        }
+        let transform = transform.pre_concat(group.transform());
+        let mut held = held;
+        if let Some(clip) = group.clip_path() {
+            held += self.bytes(layer);
+            self.spend(layer * 2.0)?;
+            self.clip(clip, transform, held, layer, depth + 1)?;
+        }
+        for node in group.children() {
+            match node {
+                usvg::Node::Group(group) => {
+                    self.clipped(group, transform, held, layer, depth + 1)?;
+                }
+                usvg::Node::Path(path) => self.path(path, transform, held, depth)?,
+                usvg::Node::Image(_) | usvg::Node::Text(_) => {}
+            }
+        }
+        Ok(())
     }
 
     fn mask(
@@ -270,6 +328,17 @@ fn effort(primitive: &filter::Primitive, transform: Transform) -> f64 {
         filter::Kind::Turbulence(part) => f64::from(part.num_octaves().max(1)) * 60.0,
         filter::Kind::DiffuseLighting(_) | filter::Kind::SpecularLighting(_) => 40.0,
         filter::Kind::GaussianBlur(_) | filter::Kind::DropShadow(_) => 20.0,
+        filter::Kind::Merge(part) => 6.0 * part.inputs().len() as f64,
         _ => 6.0,
+    }
+}
+
+/// What a painted pixel costs.
+const fn a_pixel(paint: &Paint) -> f64 {
+    match paint {
+        Paint::Color(_) => 1.0,
+        Paint::LinearGradient(_) => 6.0,
+        Paint::RadialGradient(_) => 16.0,
+        Paint::Pattern(_) => 8.0,
     }
 }

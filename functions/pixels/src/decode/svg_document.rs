@@ -8,11 +8,13 @@
 use std::collections::HashMap;
 
 use resvg::usvg::roxmltree::{Document, Node};
-use svgtypes::IRI;
+use svgtypes::{IRI, NumberListParser};
 
 use super::svg::FORMAT;
 use super::svg_shape::{Relative, is_shape, segments};
-use super::svg_style::{Property, Stated, Styles, XLINK, attributes, is_use, links};
+use super::svg_style::{
+    INHERIT, Important, Property, Stated, Styles, XLINK, attributes, is_use, links,
+};
 use crate::{Limits, PixelError};
 
 /// Nodes of the document, text between tags included.
@@ -20,11 +22,19 @@ pub(super) const MAX_NODES: u32 = 500_000;
 /// Elements after every `use` is replaced by what it uses.
 const MAX_ELEMENTS: u64 = 300_000;
 /// Copies that markers, patterns, masks and clips may make of their elements.
-const MAX_COPIES: u64 = 1_000_000;
+const MAX_COPIES: u64 = 500_000;
 /// Elements in elements, those that are used included.
 pub(super) const MAX_DEPTH: usize = 160;
 /// Elements that are looked at here, once for each way in which what they inherit differs.
-const MAX_VISITS: u64 = 3_000_000;
+const MAX_VISITS: u64 = 1_000_000;
+/// Sets of markers that are in each other.
+const MAX_SETS: usize = 10_000;
+/// Gradients, patterns, clips, masks and filters, as often as they are copied: each is compared with all others.
+const MAX_SERVERS: u64 = 50_000;
+/// Letters of the shortest filter in a list.
+const A_FILTER: u64 = 6;
+/// What a filter may be told, of its frequencies and radii: the renderer has no infinite ones.
+const MAX_NUMBER: f64 = 1e9;
 /// Comparisons of rules, attributes and elements, as often as they are used: some seconds of them.
 pub(super) const MAX_STEPS: u64 = 300_000_000;
 /// Memory of attributes, dashes and stops, as often as they are used.
@@ -52,14 +62,24 @@ pub(super) fn refuse(what: impl Into<String>) -> PixelError {
 /// Counts what the library would make of the document.
 pub(super) fn check(document: &Document<'_>, limits: &Limits) -> Result<(), PixelError> {
     let mut count = Count::of(document)?;
-    let whole = count.weigh(document.root(), Context::default(), Edge::Child)?;
+    let mut whole = count.weigh(document.root(), Context::default(), Edge::Child)?;
+    // Whose pattern each borrows is not looked into: at worst, the heaviest.
+    let heaviest = count.heaviest_pattern(document)?;
+    whole.copies = whole
+        .copies
+        .saturating_add(whole.borrowers.saturating_mul(heaviest));
     if whole.elements > MAX_ELEMENTS {
         return Err(refuse(format!("more than {MAX_ELEMENTS} elements")));
     }
     if whole.copies > MAX_COPIES {
         return Err(refuse(
-            "markers, patterns, masks or clips that would be copied more than a million times",
+            "markers, patterns, masks or clips that would be copied more than half a million times",
         ));
+    }
+    if whole.servers > MAX_SERVERS {
+        return Err(refuse(format!(
+            "more than {MAX_SERVERS} gradients, patterns, masks, clips or filters, as often as they are used"
+        )));
     }
     if whole.steps > MAX_STEPS {
         return Err(refuse(
@@ -88,6 +108,9 @@ pub(super) fn check(document: &Document<'_>, limits: &Limits) -> Result<(), Pixe
 struct Context {
     /// Numbers of the values that name something; zero for others. Of a list of dashes, its length.
     values: [u32; Property::ALL.len()],
+    important: Important,
+    /// Letters of the long values that it may inherit.
+    long: u32,
     /// Number of the set of markers that it is in.
     inside: u32,
 }
@@ -112,6 +135,10 @@ struct Weight {
     segments: u64,
     /// Elements of markers, patterns, masks, clips and filters, as often as they are copied.
     copies: u64,
+    /// Gradients, patterns, clips, masks and filters, as often as they are copied.
+    servers: u64,
+    /// Shapes that are painted as what uses them is.
+    borrowers: u64,
     bytes: u64,
     steps: u64,
 }
@@ -122,6 +149,8 @@ impl Weight {
             elements: self.elements.saturating_add(other.elements),
             segments: self.segments.saturating_add(other.segments),
             copies: self.copies.saturating_add(other.copies),
+            servers: self.servers.saturating_add(other.servers),
+            borrowers: self.borrowers.saturating_add(other.borrowers),
             bytes: self.bytes.saturating_add(other.bytes),
             steps: self.steps.saturating_add(other.steps),
         }
@@ -134,6 +163,8 @@ impl Weight {
             elements: 0,
             segments: other.segments.saturating_mul(times),
             copies: elements.saturating_mul(times),
+            servers: other.servers.saturating_add(1).saturating_mul(times),
+            borrowers: other.borrowers.saturating_mul(times),
             bytes: other.bytes.saturating_mul(times),
             steps: other.steps.saturating_mul(times),
         })
@@ -142,6 +173,7 @@ impl Weight {
     /// With another gradient of its own.
     fn with_gradient(self, gradient: Self) -> Self {
         self.plus(Self {
+            servers: 1,
             bytes: gradient.elements.saturating_mul(A_STOP),
             steps: gradient.elements,
             ..Self::default()
@@ -175,8 +207,12 @@ impl<'a, 'input> Count<'a, 'input> {
     fn of(document: &'a Document<'input>) -> Result<Self, PixelError> {
         let mut by_id = HashMap::<_, Vec<_>>::new();
         for node in document.descendants() {
-            for id in attributes(node, "id") {
-                by_id.entry(id).or_default().push(node);
+            // In any namespace: the library does not look at it everywhere.
+            for id in node
+                .attributes()
+                .filter(|attribute| attribute.name() == "id")
+            {
+                by_id.entry(id.value()).or_default().push(node);
             }
         }
         Ok(Self {
@@ -205,7 +241,7 @@ impl<'a, 'input> Count<'a, 'input> {
         if self.path.len() > MAX_DEPTH {
             return Err(refuse(format!("elements nested deeper than {MAX_DEPTH}")));
         }
-        let stated = self.styles.of_element(node)?;
+        let stated = self.styles.of_element(node, above.important)?;
         let context = self.context(above, &stated);
         let key = (node.id().get_usize(), context);
         match self.known.get(&key) {
@@ -232,7 +268,7 @@ impl<'a, 'input> Count<'a, 'input> {
             self.known.insert(key, None);
         }
         self.path.push((key, edge));
-        let mut weight = self.alone(node, context, &stated);
+        let mut weight = self.alone(node, context, &stated)?;
         let corners = weight.segments;
         for child in node.children().filter(Node::is_element) {
             weight = weight.plus(self.weigh(child, context, Edge::Child)?);
@@ -260,9 +296,16 @@ impl<'a, 'input> Count<'a, 'input> {
     /// The context of an element.
     fn context(&mut self, above: Context, stated: &Stated<'a>) -> Context {
         let mut context = above;
+        context.long = u32::try_from(stated.long)
+            .unwrap_or(u32::MAX)
+            .saturating_add(above.long);
         for property in Property::ALL {
+            if stated.value(property).is_some() || !property.is_inherited() {
+                let important = stated.is_important(property);
+                context.important = context.important.with(property, important);
+            }
             let inherits = match stated.value(property) {
-                Some(value) => value == "inherit",
+                Some(value) => value == INHERIT,
                 None => property.is_inherited(),
             };
             if inherits {
@@ -280,12 +323,12 @@ impl<'a, 'input> Count<'a, 'input> {
 
     /// The number of a value.
     fn number(&mut self, value: &'a str) -> u32 {
-        if !value.contains("url(") {
+        if !value.contains("url") {
             return 0;
         }
         *self.values.entry(value).or_insert_with(|| {
-            let named = links(value).filter_map(|id| self.by_id.get(id)).flatten();
-            self.named.push(named.copied().collect());
+            let named = links(value).into_iter().filter_map(|id| self.by_id.get(id));
+            self.named.push(named.flatten().copied().collect());
             (self.named.len() - 1) as u32
         })
     }
@@ -305,7 +348,7 @@ impl<'a, 'input> Count<'a, 'input> {
             }
         }
         for above in unknown.into_iter().rev() {
-            let stated = self.styles.of_element(above)?;
+            let stated = self.styles.of_element(above, context.important)?;
             context = self.context(context, &stated);
             self.standing.insert(above.id().get_usize(), context);
         }
@@ -313,32 +356,71 @@ impl<'a, 'input> Count<'a, 'input> {
     }
 
     /// The number of a set of markers with one more, unless that is in it.
-    fn inside(&mut self, inside: u32, marker: Node<'a, 'input>) -> Option<u32> {
+    fn inside(&mut self, inside: u32, marker: Node<'a, 'input>) -> Result<Option<u32>, PixelError> {
         let marker = marker.id().get_usize();
         let mut markers = self.markers[inside as usize].clone();
-        let place = markers.binary_search(&marker).err()?;
+        let Err(place) = markers.binary_search(&marker) else {
+            return Ok(None);
+        };
         markers.insert(place, marker);
         if let Some(number) = self.numbers_of_markers.get(&markers) {
-            return Some(*number);
+            return Ok(Some(*number));
+        }
+        if self.markers.len() >= MAX_SETS {
+            return Err(refuse("markers that are in each other in too many ways"));
         }
         let number = self.markers.len() as u32;
         self.markers.push(markers.clone());
         self.numbers_of_markers.insert(markers, number);
-        Some(number)
+        Ok(Some(number))
+    }
+
+    /// Elements of the pattern that has the most.
+    fn heaviest_pattern(&mut self, document: &'a Document<'input>) -> Result<u64, PixelError> {
+        let mut most = 0;
+        for node in document.descendants() {
+            if node.tag_name().name() == "pattern" {
+                let above = self.standing(node, 0)?;
+                let weight = self.weigh(node, above, Edge::Reference)?;
+                most = most.max(weight.elements.saturating_add(weight.copies));
+            }
+        }
+        Ok(most)
     }
 
     /// The node without what it holds and names.
-    fn alone(&self, node: Node<'a, 'input>, context: Context, stated: &Stated<'a>) -> Weight {
+    fn alone(
+        &self,
+        node: Node<'a, 'input>,
+        context: Context,
+        stated: &Stated<'a>,
+    ) -> Result<Weight, PixelError> {
+        let name = node.tag_name().name();
+        check_numbers(node)?;
         let attributes: u64 = node
             .attributes()
             .map(|attribute| AN_ATTRIBUTE + attribute.value().len() as u64)
             .sum();
         let filters = stated.value(Property::Filter).map_or(0, str::len) as u64;
-        let dashes = if is_painted(node) {
-            u64::from(context.values[Property::Dashes as usize])
-        } else {
-            0
-        };
+        let (mut dashes, mut again, mut borrowers) = (0, 0, 0);
+        if is_painted(node) {
+            dashes = u64::from(context.values[Property::Dashes as usize]);
+            // Read by each that inherits it.
+            again = u64::from(context.long);
+            let borrows = |property| {
+                stated
+                    .value(property)
+                    .is_some_and(|value| value.contains("context-"))
+            };
+            borrowers = u64::from(borrows(Property::Fill)) + u64::from(borrows(Property::Stroke));
+        }
+        if name == "text" {
+            // Spaces are taken out of each part again for each that is empty.
+            let parts = node.descendants().filter(Node::is_text).count() as u64;
+            again += parts.saturating_mul(text(node.descendants()));
+        }
+        let again = again / 4;
+        self.styles.spend(again)?;
         let bytes = [
             attributes,
             stated.bytes,
@@ -346,13 +428,15 @@ impl<'a, 'input> Count<'a, 'input> {
             filters * A_FILTERS_LETTER,
             dashes * A_DASHES_LETTER,
         ];
-        Weight {
+        Ok(Weight {
             elements: u64::from(node.is_element()),
             segments: segments(node, &self.relative),
             copies: 0,
+            servers: filters / A_FILTER,
+            borrowers,
             bytes: bytes.iter().sum(),
-            steps: stated.steps,
-        }
+            steps: stated.steps + again,
+        })
     }
 
     /// With what a `use`, a gradient, a pattern or a filter refers to.
@@ -452,11 +536,12 @@ impl<'a, 'input> Count<'a, 'input> {
                 continue;
             }
             for target in self.named[value as usize].clone() {
+                self.styles.spend(1)?;
                 let name = target.tag_name().name();
                 let inside = match property.is_marker() {
                     true if name != "marker" => None,
                     // The library ends a circle of markers.
-                    true => self.inside(context.inside, target),
+                    true => self.inside(context.inside, target)?,
                     false => Some(context.inside),
                 };
                 let Some(inside) = inside else { continue };
@@ -476,6 +561,19 @@ impl<'a, 'input> Count<'a, 'input> {
 fn is_painted(node: Node<'_, '_>) -> bool {
     let name = node.tag_name().name();
     is_shape(name) || name == "use"
+}
+
+/// Refuses a filter's numbers that the library makes infinite ones of.
+fn check_numbers(node: Node<'_, '_>) -> Result<(), PixelError> {
+    for name in ["baseFrequency", "radius"] {
+        let numbers = attributes(node, name).flat_map(NumberListParser::from);
+        for number in numbers.map_while(Result::ok) {
+            if number.abs() > MAX_NUMBER {
+                return Err(refuse(format!("{name} of {number}")));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Bytes of the texts among nodes.
@@ -616,6 +714,11 @@ pub(super) mod tests {
             format!("<style>.c{{mask:url(#a)}}</style><mask id='a'>{}</mask>", shape("class='c'")),
             format!("<g fill='url(#a)'><pattern id='a'>{}</pattern></g>{0}", shape("fill='url(#a)'")),
             format!("<g fill='url(#a)'><g><pattern id='a'>{}</pattern></g>{0}</g>", shape("fill='inherit'")),
+            // The library's `use` takes names of any namespace, its filters a space before the bracket.
+            "<g xmlns:q='urn:q'><pattern id='p'><use href='#x'/></pattern><path q:id='x' fill='url(#p)' d='M0 0H9V9'/></g>".to_owned(),
+            "<filter id='f'><feImage href='#g'/></filter><g id='g' filter='url (#f)'/>".to_owned(),
+            // What is inherited is as important as it was.
+            format!("<g style='fill:url(#p)!important'><pattern id='p'>{}</pattern></g>", shape("fill='inherit' style='fill:red'")),
             "<g id='a'><use href='#b'/></g><g id='b'><use href='#c'/></g><g id='c'><use href='#a'/></g>".to_owned(),
         ] {
             let error = checked(&circle).expect_err(&circle);
@@ -638,7 +741,7 @@ pub(super) mod tests {
         let pattern = format!("<pattern id='p'>{}</pattern>", paths(1_000));
         let painted =
             |stated: &str, count| checked(&format!("{pattern}<g {stated}>{}</g>", paths(count)));
-        assert!(painted("fill='url(#p)'", 900).is_ok());
+        painted("fill='url(#p)'", 400).unwrap();
         for stated in [
             "fill='url(#p)'",
             "stroke='url( \"#p\" )'",
@@ -689,6 +792,12 @@ pub(super) mod tests {
         let long = format!("*{{font-family:{}}}", "a".repeat(100_000));
         assert!(ruled(&long, &"<g/>".repeat(100)).is_ok());
         assert!(ruled(&long, &"<g/>".repeat(3_000)).is_err());
+        // The parser counts lines at the end of each declaration.
+        assert!(ruled(&format!("a{{{}}}", "a:b;".repeat(5_000)), "").is_ok());
+        assert!(ruled(&format!("a{{{}}}", "a:b;".repeat(50_000)), "").is_err());
+        let styled = |count| checked(&format!("<g style='{}'/>", "a:b;".repeat(count)));
+        assert!(styled(1_000).is_ok());
+        assert!(styled(50_000).is_err());
     }
 
     #[test]
@@ -696,6 +805,56 @@ pub(super) mod tests {
         let filter = |parts| format!("<filter>{}</filter>", "<feOffset in='x'/>".repeat(parts));
         assert!(checked(&filter(10_000)).is_ok());
         assert!(checked(&filter(20_000)).is_err());
+    }
+
+    #[test]
+    fn a_long_value_counts_for_each_that_reads_it() {
+        let value = "a".repeat(1_000_000);
+        let inherited = |paths| {
+            checked(&format!(
+                "<g stroke-width='{value}'>{}</g>",
+                "<path d='M0 0H9'/>".repeat(paths)
+            ))
+        };
+        assert!(inherited(100).is_ok());
+        assert!(inherited(5_000).is_err());
+        let texts = |count| {
+            let empty = " <tspan> </tspan>".repeat(count);
+            checked(&format!("<text><tspan>{value}</tspan>{empty}</text>"))
+        };
+        assert!(texts(10).is_ok());
+        assert!(texts(10_000).is_err());
+    }
+
+    #[test]
+    fn a_number_that_is_infinite_to_the_library_is_refused() {
+        for name in ["baseFrequency", "radius"] {
+            for (value, whole) in [
+                ("1e8", true),
+                ("1 2", true),
+                ("1 1e39", false),
+                ("-1e39", false),
+            ] {
+                let checked = checked(&format!("<feMorphology {name}='{value}'/>"));
+                assert_eq!(checked.is_ok(), whole, "{name} {value}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_pattern_counts_for_each_that_borrows_it() {
+        let pattern = format!(
+            "<pattern id='p'>{}</pattern>",
+            "<path d='M0 0H9'/>".repeat(1_000)
+        );
+        let borrowed = |count| {
+            let paths = "<path fill='context-fill' d='M0 0H9'/>".repeat(count);
+            checked(&format!(
+                "{pattern}<g id='g'>{paths}</g><use href='#g' fill='url(#p)'/>"
+            ))
+        };
+        assert!(borrowed(100).is_ok());
+        assert!(borrowed(1_000).is_err());
     }
 
     #[test]
@@ -737,10 +896,15 @@ pub(super) mod tests {
                 0 => "inherit".to_owned(),
                 1 => format!("url('#{to}')"),
                 2 => "none".to_owned(),
+                3 => format!("url (#{to})"),
                 _ => format!("url(#{to})"),
             };
+            let important = if how % 7 == 0 { "!important" } else { "" };
             let stated = match how / 40 % 4 {
-                0 => format!("style='{property}:{}'", value.replace('\'', "\"")),
+                0 => format!(
+                    "{property}='inherit' style='{property}:{}{important}'",
+                    value.replace('\'', "\"")
+                ),
                 1 => format!("{property}=\"{value}\""),
                 2 => format!("class='c{}'", number % 4),
                 _ => String::new(),
@@ -753,7 +917,8 @@ pub(super) mod tests {
                 _ => String::new(),
             };
             format!(
-                "<{kind} id='i{}' {stated} {href} width='9' height='9' d='M0 0H5V5L9 9'>{inner}</{kind}>",
+                "<{kind} {}id='i{}' {stated} {href} width='9' height='9' d='M0 0H5V5L9 9'>{inner}</{kind}>",
+                if number % 4 == 3 { "q:" } else { "" },
                 number % 5
             )
         };
@@ -771,7 +936,7 @@ pub(super) mod tests {
         let rules = rules.collect::<Vec<_>>().concat();
         let root = children[0].iter().map(|child| written[*child].as_str());
         format!(
-            "<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'><style>{rules}</style>{}</svg>",
+            "<svg xmlns='http://www.w3.org/2000/svg' xmlns:q='urn:q' width='9' height='9'><style>{rules}</style>{}</svg>",
             root.collect::<String>()
         )
     }

@@ -2,9 +2,11 @@
 //! library resolves it; and what that costs.
 
 use std::cell::Cell;
+use std::collections::HashSet;
 
 use resvg::usvg::roxmltree::{Document, Node};
 use simplecss::{AttributeOperator, Declaration, DeclarationTokenizer, PseudoClass, StyleSheet};
+use svgtypes::{FilterValue, FilterValueListParser};
 
 use super::svg_document::{MAX_STEPS, refuse};
 use crate::PixelError;
@@ -16,7 +18,11 @@ const XML: &str = "http://www.w3.org/XML/1998/namespace";
 /// Commas, dots, brackets and the like in all rules: a selector's part takes a hundred bytes.
 const MAX_MARKS: usize = 1_000_000;
 /// Declarations, as often as there are selectors for them: each selector has a copy.
-const MAX_DECLARATIONS: usize = 8_000_000;
+const MAX_DECLARATIONS: usize = 4_000_000;
+/// Letters that are counted for lines: the parser does so from the beginning at the end of each declaration.
+const MAX_COUNTED: usize = 5_000_000_000;
+/// A longer value is read again by each shape that inherits it.
+const LONG: usize = 1_000;
 /// Steps that an element or a declaration takes at least.
 const A_LOOK: u64 = 20;
 /// Elements that one match may lead through, one inside the other or one after the other.
@@ -80,6 +86,8 @@ pub(super) struct Stated<'a> {
     values: [Option<(&'a str, bool)>; Property::ALL.len()],
     /// Bytes of declarations, which are copied.
     pub(super) bytes: u64,
+    /// Letters of long values that others may inherit.
+    pub(super) long: u64,
     /// Comparisons that it took to find out.
     pub(super) steps: u64,
 }
@@ -89,17 +97,57 @@ impl<'a> Stated<'a> {
         Some(self.values[property as usize]?.0)
     }
 
+    pub(super) fn is_important(&self, property: Property) -> bool {
+        self.values[property as usize].is_some_and(|(_, important)| important)
+    }
+
+    /// A value is as important as the declaration says, an inherited one as the one that it is.
+    fn set(&mut self, property: Property, value: &'a str, important: bool, above: Important) {
+        let important = match value {
+            INHERIT => above.has(property),
+            _ => important,
+        };
+        self.values[property as usize] = Some((value, important));
+    }
+
     /// An attribute holds until a declaration comes, a declaration until the next one.
-    fn declare(&mut self, declaration: &Declaration<'a>) {
+    fn declare(&mut self, declaration: &Declaration<'a>, above: Important) {
         let of_all_markers = declaration.name == "marker";
         for property in Property::ALL {
             let is_meant =
                 property.name() == declaration.name || of_all_markers && property.is_marker();
-            let value = &mut self.values[property as usize];
-            if is_meant && !value.is_some_and(|(_, important)| important) {
-                *value = Some((declaration.value, declaration.important));
+            if is_meant && !self.is_important(property) {
+                self.set(property, declaration.value, declaration.important, above);
             }
         }
+        self.note(declaration.value);
+    }
+
+    fn note(&mut self, value: &str) {
+        if value.len() > LONG {
+            self.long += value.len() as u64;
+        }
+    }
+}
+
+pub(super) const INHERIT: &str = "inherit";
+
+/// Of which properties the values that are there are important.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub(super) struct Important(u16);
+
+impl Important {
+    pub(super) const fn has(self, property: Property) -> bool {
+        self.0 & 1 << property as u16 != 0
+    }
+
+    pub(super) const fn with(self, property: Property, important: bool) -> Self {
+        let bit = 1 << property as u16;
+        Self(if important {
+            self.0 | bit
+        } else {
+            self.0 & !bit
+        })
     }
 }
 
@@ -120,15 +168,13 @@ impl<'a> Styles<'a> {
             .filter(|node| node.has_tag_name("style"))
             .filter(|node| matches!(node.attribute("type"), None | Some("text/css")))
             .filter_map(|node| node.text())
-            .try_fold((styles, 0), |(mut styles, marks), text| {
-                let marks = marks + bounded(text)?;
-                if marks > MAX_MARKS {
-                    return Err(refuse(format!("rules of more than {MAX_MARKS} marks")));
-                }
+            .try_fold((styles, Size::default()), |(mut styles, size), text| {
+                let size = size.plus(Size::of(text));
+                size.check()?;
                 styles.sheet.parse_more(text);
                 // All are sorted again.
                 styles.spend(styles.sheet.rules.len() as u64)?;
-                Ok((styles, marks))
+                Ok((styles, size))
             })
             .map(|(styles, _)| styles)
     }
@@ -143,12 +189,26 @@ impl<'a> Styles<'a> {
     }
 
     /// What an element states.
-    pub(super) fn of_element(&self, node: Node<'a, '_>) -> Result<Stated<'a>, PixelError> {
+    pub(super) fn of_element(
+        &self,
+        node: Node<'a, '_>,
+        above: Important,
+    ) -> Result<Stated<'a>, PixelError> {
         let before = self.spent.get();
         let mut stated = Stated::default();
         for property in Property::ALL {
-            let attribute = attributes(node, property.name()).next();
-            stated.values[property as usize] = attribute.map(|value| (value, false));
+            if let Some(value) = attributes(node, property.name()).next() {
+                stated.set(property, value, false, above);
+            }
+        }
+        for attribute in node.attributes() {
+            // None inherits these.
+            if !matches!(
+                attribute.name(),
+                "d" | "points" | "href" | "style" | "class" | "id"
+            ) {
+                stated.note(attribute.value());
+            }
         }
         let element = Element {
             node,
@@ -164,7 +224,7 @@ impl<'a> Styles<'a> {
         self.spend(A_LOOK + own + letters as u64 / 2)?;
         let mut bytes = 0;
         let mut declare = |declaration: &Declaration<'a>| {
-            stated.declare(declaration);
+            stated.declare(declaration, above);
             bytes += declaration.value.len() as u64;
             // Looked for among those that are there.
             self.spend(A_LOOK + own)
@@ -175,7 +235,9 @@ impl<'a> Styles<'a> {
                 rule.declarations.iter().try_for_each(&mut declare)?;
             }
         }
-        for declaration in DeclarationTokenizer::from(node.attribute("style").unwrap_or_default()) {
+        let style = node.attribute("style").unwrap_or_default();
+        self.spend(Size::of(style).counted as u64 / 8)?;
+        for declaration in DeclarationTokenizer::from(style) {
             declare(&declaration)?;
         }
         stated.bytes = bytes;
@@ -184,25 +246,53 @@ impl<'a> Styles<'a> {
     }
 }
 
-/// The marks of a style's text, if its rules may be read.
-fn bounded(text: &str) -> Result<usize, PixelError> {
-    // A brace in a string or in a comment ends nothing.
-    let is_plain = !text.contains(['"', '\'']) && !text.contains("/*");
-    let end = |letter| is_plain && letter == '}';
-    let count = |text: &str, marks: &[u8]| text.bytes().filter(|byte| marks.contains(byte)).count();
-    let declarations = text
-        .split(end)
-        .map(|rule| count(rule, b":").saturating_mul(count(rule, b",{") + 1))
-        .fold(0usize, usize::saturating_add);
-    if declarations > MAX_DECLARATIONS {
-        return Err(refuse(format!(
-            "rules of more than {MAX_DECLARATIONS} declarations, as often as they have selectors"
-        )));
+/// What reading rules takes.
+#[derive(Debug, Clone, Copy, Default)]
+struct Size {
+    marks: usize,
+    declarations: usize,
+    counted: usize,
+}
+
+impl Size {
+    fn of(text: &str) -> Self {
+        // A brace in a string or in a comment ends nothing.
+        let is_plain = !text.contains(['"', '\'']) && !text.contains("/*");
+        let end = |letter| is_plain && letter == '}';
+        let count =
+            |text: &str, marks: &[u8]| text.bytes().filter(|byte| marks.contains(byte)).count();
+        let declarations = text
+            .split(end)
+            .map(|rule| count(rule, b":").saturating_mul(count(rule, b",{") + 1));
+        Self {
+            marks: text
+                .bytes()
+                .filter(|byte| !byte.is_ascii_alphanumeric())
+                .count(),
+            declarations: declarations.fold(0, usize::saturating_add),
+            counted: count(text, b":;@").saturating_mul(text.len()),
+        }
     }
-    Ok(text
-        .bytes()
-        .filter(|byte| !byte.is_ascii_alphanumeric())
-        .count())
+
+    fn plus(self, other: Self) -> Self {
+        Self {
+            marks: self.marks.saturating_add(other.marks),
+            declarations: self.declarations.saturating_add(other.declarations),
+            counted: self.counted.saturating_add(other.counted),
+        }
+    }
+
+    fn check(self) -> Result<(), PixelError> {
+        if self.marks > MAX_MARKS
+            || self.declarations > MAX_DECLARATIONS
+            || self.counted > MAX_COUNTED
+        {
+            return Err(refuse(
+                "rules of more selectors and declarations than a picture has",
+            ));
+        }
+        Ok(())
+    }
 }
 
 /// An element as rules look at it, with each look counted.
@@ -287,8 +377,30 @@ pub(super) fn is_use(node: Node<'_, '_>) -> bool {
     node.has_tag_name((SVG, "use"))
 }
 
-/// The names of elements in a property's value.
-pub(super) fn links(value: &str) -> impl Iterator<Item = &str> {
+/// The names of elements in a property's value: a paint's or a reference's, or those of a list of filters, which may
+/// have spaces where others have none.
+pub(super) fn links(value: &str) -> Vec<&str> {
+    let filters = FilterValueListParser::from(value).map_while(Result::ok);
+    let filters = filters.filter_map(|filter| match filter {
+        FilterValue::Url(link) => Some(link),
+        _ => None,
+    });
+    let (filters, functions) = (
+        filters.collect::<Vec<_>>(),
+        functions(value).collect::<Vec<_>>(),
+    );
+    // As often as the property may mean it.
+    let (mut links, others) = if filters.len() > functions.len() {
+        (filters, functions)
+    } else {
+        (functions, filters)
+    };
+    let known: HashSet<&str> = links.iter().copied().collect();
+    links.extend(others.into_iter().filter(|link| !known.contains(link)));
+    links
+}
+
+fn functions(value: &str) -> impl Iterator<Item = &str> {
     const SPACES: [char; 4] = [' ', '\t', '\n', '\r'];
     value.split("url(").skip(1).filter_map(|link| {
         let link = link.trim_start_matches(SPACES);

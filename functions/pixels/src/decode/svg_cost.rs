@@ -20,8 +20,6 @@ const A_DASH: f64 = 100.0;
 /// What a line costs on each row that it crosses, and what it costs there to find its place behind another.
 const A_ROW: f64 = 40.0;
 const A_PLACE: f64 = 4.0;
-/// Bytes of a list of a dashed curve's bends, for each pixel under a root.
-const A_BEND: f64 = 24.0;
 /// A shape that reaches farther than this, in pixels, is not drawn soundly by the renderer.
 const FAR: f32 = 1e7;
 /// The renderer makes no layer larger than five canvases by five, before it is turned.
@@ -170,13 +168,6 @@ impl Walk {
             + abreast * height * A_ROW
             + points * abreast * A_PLACE;
         self.spend(A_SHAPE + outline)?;
-        if path
-            .stroke()
-            .is_some_and(|stroke| stroke.dasharray().is_some())
-        {
-            // The bend of each curve is measured out in a list.
-            self.hold(held + (points * length(path)).sqrt() * A_BEND)?;
-        }
         let fill = path.fill().map(usvg::Fill::paint);
         let stroke = path.stroke().map(usvg::Stroke::paint);
         for paint in [fill, stroke].into_iter().flatten() {

@@ -11,7 +11,7 @@ use resvg::usvg::roxmltree::{Document, Node};
 use svgtypes::{IRI, NumberListParser};
 
 use super::svg::FORMAT;
-use super::svg_shape::{Relative, is_shape, segments};
+use super::svg_shape::{Relative, is_shape, segments, way};
 use super::svg_style::{
     INHERIT, Important, Property, Stated, Styles, XLINK, attributes, is_use, links,
 };
@@ -28,7 +28,11 @@ pub(super) const MAX_DEPTH: usize = 160;
 /// Elements that are looked at here, once for each way in which what they inherit differs.
 const MAX_VISITS: u64 = 1_000_000;
 /// Sets of markers that are in each other.
-const MAX_SETS: usize = 10_000;
+const MAX_SETS: usize = 1_000;
+/// Bytes that one visit keeps.
+const A_VISIT: u64 = 240;
+/// Bytes of the list that a dashed curve's bends are measured out in, for each pixel under a root.
+const A_BEND: f64 = 24.0;
 /// Gradients, patterns, clips, masks and filters, as often as they are copied: each is compared with all others.
 const MAX_SERVERS: u64 = 50_000;
 /// Letters of the shortest filter in a list.
@@ -61,7 +65,7 @@ pub(super) fn refuse(what: impl Into<String>) -> PixelError {
 
 /// Counts what the library would make of the document.
 pub(super) fn check(document: &Document<'_>, limits: &Limits) -> Result<(), PixelError> {
-    let mut count = Count::of(document)?;
+    let mut count = Count::of(document, limits)?;
     let mut whole = count.weigh(document.root(), Context::default(), Edge::Child)?;
     // Whose pattern each borrows is not looked into: at worst, the heaviest.
     let heaviest = count.heaviest_pattern(document)?;
@@ -188,6 +192,8 @@ struct Count<'a, 'input> {
     styles: Styles<'a>,
     relative: Relative,
     nodes: u64,
+    is_dashed: bool,
+    max_bytes: u64,
     /// Numbers of values, and what each names; none has number zero.
     values: HashMap<&'a str, u32>,
     named: Vec<Vec<Node<'a, 'input>>>,
@@ -204,7 +210,7 @@ struct Count<'a, 'input> {
 }
 
 impl<'a, 'input> Count<'a, 'input> {
-    fn of(document: &'a Document<'input>) -> Result<Self, PixelError> {
+    fn of(document: &'a Document<'input>, limits: &Limits) -> Result<Self, PixelError> {
         let mut by_id = HashMap::<_, Vec<_>>::new();
         for node in document.descendants() {
             // In any namespace: the library does not look at it everywhere.
@@ -220,6 +226,8 @@ impl<'a, 'input> Count<'a, 'input> {
             styles: Styles::of(document)?,
             relative: Relative::of(document),
             nodes: document.descendants().count() as u64,
+            is_dashed: document.input_text().contains("dasharray"),
+            max_bytes: limits.max_bytes,
             values: HashMap::new(),
             named: vec![Vec::new()],
             markers: vec![Vec::new()],
@@ -254,9 +262,10 @@ impl<'a, 'input> Count<'a, 'input> {
             None => {}
         }
         self.visits += 1;
-        if self.visits > MAX_VISITS {
+        let most = MAX_VISITS.min(self.max_bytes / A_VISIT);
+        if self.visits > most {
             return Err(refuse(format!(
-                "more than {MAX_VISITS} elements, each time that one inherits differently"
+                "more than {most} elements, each time that one inherits differently"
             )));
         }
         // Most elements are shapes that name nothing and are met once.
@@ -397,6 +406,15 @@ impl<'a, 'input> Count<'a, 'input> {
     ) -> Result<Weight, PixelError> {
         let name = node.tag_name().name();
         check_numbers(node)?;
+        if self.is_dashed && name == "path" {
+            let (way, points) = way(node);
+            // The library does so before it is known what will be seen.
+            if (way * points as f64).sqrt() * A_BEND > self.max_bytes as f64 {
+                return Err(refuse(
+                    "dashes along curves that are too long to be measured",
+                ));
+            }
+        }
         let attributes: u64 = node
             .attributes()
             .map(|attribute| AN_ATTRIBUTE + attribute.value().len() as u64)
@@ -839,6 +857,17 @@ pub(super) mod tests {
                 assert_eq!(checked.is_ok(), whole, "{name} {value}");
             }
         }
+    }
+
+    #[test]
+    fn the_bends_of_dashed_curves_are_measured_in_little_memory() {
+        let curves = |stated: &str, count| {
+            let curves = "C9e6 0 0 9e6 9 9".repeat(count);
+            checked(&format!("<path {stated} d='M0 0{curves}'/>"))
+        };
+        assert!(curves("stroke-dasharray='9'", 10).is_ok());
+        assert!(curves("stroke-dasharray='9'", 9_000).is_err());
+        assert!(curves("", 9_000).is_ok());
     }
 
     #[test]

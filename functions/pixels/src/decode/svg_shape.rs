@@ -45,6 +45,41 @@ pub(super) fn segments(node: Node<'_, '_>, relative: &Relative) -> u64 {
     }
 }
 
+/// How far a path's points lie from each other, at most, and how many there are.
+pub(super) fn way(node: Node<'_, '_>) -> (f64, u64) {
+    let (mut way, mut points) = (0.0, 0);
+    for segment in PathParser::from(node.attribute("d").unwrap_or_default()).map_while(Result::ok) {
+        points += 1;
+        way += way_of(&segment);
+        if let PathSegment::CurveTo { x1, y1, x2, y2, .. } = segment {
+            way += x1.abs() + y1.abs() + x2.abs() + y2.abs();
+        }
+        if let PathSegment::SmoothCurveTo { x2, y2, .. } = segment {
+            way += x2.abs() + y2.abs();
+        }
+        if let PathSegment::Quadratic { x1, y1, .. } = segment {
+            way += x1.abs() + y1.abs();
+        }
+    }
+    (way * 2.0, points)
+}
+
+/// How far a segment's end lies from where it begins, or from the origin.
+fn way_of(segment: &PathSegment) -> f64 {
+    match *segment {
+        PathSegment::EllipticalArc { x, y, .. }
+        | PathSegment::MoveTo { x, y, .. }
+        | PathSegment::LineTo { x, y, .. }
+        | PathSegment::CurveTo { x, y, .. }
+        | PathSegment::SmoothCurveTo { x, y, .. }
+        | PathSegment::Quadratic { x, y, .. }
+        | PathSegment::SmoothQuadratic { x, y, .. } => x.abs() + y.abs(),
+        PathSegment::HorizontalLineTo { x, .. } => x.abs(),
+        PathSegment::VerticalLineTo { y, .. } => y.abs(),
+        PathSegment::ClosePath { .. } => 0.0,
+    }
+}
+
 /// Pixels that lengths in relative units may become.
 pub(super) struct Relative {
     /// The size of the font, which an element may state in that of another.
@@ -108,22 +143,11 @@ fn segments_of_data(data: &str) -> u64 {
     let (mut radius, mut way) = (0f64, 0f64);
     for segment in PathParser::from(data).map_while(Result::ok) {
         segments += 1;
-        way += match segment {
-            PathSegment::EllipticalArc { rx, ry, x, y, .. } => {
-                arcs += 1;
-                radius = radius.max(rx.abs()).max(ry.abs());
-                x.abs() + y.abs()
-            }
-            PathSegment::MoveTo { x, y, .. }
-            | PathSegment::LineTo { x, y, .. }
-            | PathSegment::CurveTo { x, y, .. }
-            | PathSegment::SmoothCurveTo { x, y, .. }
-            | PathSegment::Quadratic { x, y, .. }
-            | PathSegment::SmoothQuadratic { x, y, .. } => x.abs() + y.abs(),
-            PathSegment::HorizontalLineTo { x, .. } => x.abs(),
-            PathSegment::VerticalLineTo { y, .. } => y.abs(),
-            PathSegment::ClosePath { .. } => 0.0,
-        };
+        way += way_of(&segment);
+        if let PathSegment::EllipticalArc { rx, ry, .. } = segment {
+            arcs += 1;
+            radius = radius.max(rx.abs()).max(ry.abs());
+        }
     }
     if arcs > 0 {
         let an_arc = curves_of_a_turn(radius.max(way)).saturating_add(1);

@@ -1,7 +1,8 @@
 //! Small files that ask for much.
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+
+use super::bombs_svg;
 
 /// Writes every bomb into a folder.
 pub fn all(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
@@ -17,7 +18,7 @@ pub fn all(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
 
 fn bombs() -> anyhow::Result<Vec<(&'static str, Vec<u8>)>> {
     let zeros = zlib_of_zeros(200_000_000)?;
-    Ok(vec![
+    let mut bombs = vec![
         // Pixel count.
         ("pixels-declared.png", png(&[(b"IHDR", header(1 << 30, 1 << 30, 8, 6)), (b"IDAT", zeros.clone())])),
         ("pixels-large.png", png(&[(b"IHDR", header(14_000, 14_000, 8, 0)), (b"IDAT", zeros.clone())])),
@@ -45,65 +46,31 @@ fn bombs() -> anyhow::Result<Vec<(&'static str, Vec<u8>)>> {
         ("directories-in-directories.tiff", tiff_nested(2_000)),
         ("strips.tiff", tiff_strips()),
         ("strips-declared.tiff", [b"II*\0\x08\0\0\0".to_vec(), directory(&[(256, 1, 9), (257, 1, 9), (273, 7_000_000, 8), (279, 7_000_000, 8)], 0)].concat()),
-        // SVG.
-        ("laughs.svg", svg_laughs()),
-        ("deep.svg", format!("<svg xmlns='http://www.w3.org/2000/svg'>{}{}</svg>", "<g>".repeat(50_000), "</g>".repeat(50_000)).into_bytes()),
-        ("nested.svg", format!("{}{}", "<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'>".repeat(3_000), "</svg>".repeat(3_000)).into_bytes()),
-        ("entities.svg", b"<!DOCTYPE svg [<!ENTITY a \"aaaaaaaaaa\"><!ENTITY b \"&a;&a;&a;&a;&a;&a;&a;&a;\">]><svg xmlns='http://www.w3.org/2000/svg'><text>&b;</text></svg>".to_vec()),
-        ("huge.svg", b"<svg xmlns='http://www.w3.org/2000/svg' width='1e9' height='1e9'><rect width='1e9' height='1e9'/></svg>".to_vec()),
-        ("blur.svg", b"<svg xmlns='http://www.w3.org/2000/svg' width='9000' height='9000'><filter id='f'><feGaussianBlur stdDeviation='4000'/></filter><rect width='9000' height='9000' filter='url(#f)'/></svg>".to_vec()),
-        ("arcs.svg", svg(&"<path d='M0 0A1e60 1e60 0 1 1 1e60 1e60' stroke='red'/>".repeat(9))),
-        ("arcs-allowed.svg", svg(&format!("<path stroke='red' d='M0 0{}'/>", "A3e6 3e6 0 1 1 1 1".repeat(100_000)))),
-        ("circles.svg", svg(&"<circle r='1e37' stroke='red'/>".repeat(300))),
-        ("clips-in-clips.svg", svg_clips()),
-        ("clips-inherited.svg", svg(&format!(
-            "<clipPath id='c' clipPathUnits='objectBoundingBox'><path d='M0 0{}'/></clipPath><g clip-path='url(#c)'>{}</g>",
-            "L1 1".repeat(50_000), "<path clip-path='inherit' d='M0 0H9V9'/>".repeat(2_000)
-        ))),
-        ("dashes.svg", svg(&"<path d='M0 9H900000' stroke='red' stroke-dasharray='.5 .5'/>".repeat(2_000))),
-        ("dashes-allowed.svg", svg(&"<path d='M0 9H900000' stroke='red' stroke-dasharray='.5 .5'/>".repeat(50))),
-        ("path-used.svg", svg(&format!("<path id='p' d='M0 0{}'/>{}", "L1 1".repeat(25_000), "<use href='#p'/>".repeat(9_000)))),
-        ("far.svg", svg("<path d='M5 5A4e8 4e8 0 1 1 4e8 0' stroke='red'/>")),
-        // Properties of three elements that name each other; of two, and of one, in ways that are easily missed.
-        ("circle-of-clips.svg", svg_circle("clipPath", "clip-path", 3)),
-        ("circle-of-masks.svg", svg_circle("mask", "mask", 3)),
-        ("circle-of-patterns.svg", svg_circle("pattern width='1' height='1'", "fill", 3)),
-        ("circle-of-fill-and-stroke.svg", svg(
-            "<pattern id='a' width='1' height='1'><path stroke='url(#b)' d='M0 0H1V1'/></pattern>\
-             <pattern id='b' width='1' height='1'><path fill='url(#a)' d='M0 0H1V1'/></pattern><path fill='url(#a)' d='M0 0H9V9'/>",
-        )),
-        ("circle-inherited.svg", svg(
-            "<g fill='url(#a)'><pattern id='a' width='1' height='1'><path d='M0 0H1V1'/></pattern></g><path fill='url(#a)' d='M0 0H9V9'/>",
-        )),
-        ("circle-of-pictures.svg", svg(
-            "<filter id='a'><feImage href='#b'/></filter><filter id='c'><feImage href='#d'/></filter>\
-             <path id='b' filter='url(#c)' d='M0 0H9V9'/><path id='d' filter='url(#a)' d='M0 0H9V9'/>",
-        )),
-        ("rules-descend.svg", svg(&format!("<style>q{}{{fill:red}}</style>{}", " *".repeat(9), "<g>".repeat(100) + &"</g>".repeat(100)))),
-        ("rules-follow.svg", svg(&format!("<style>{}*{{fill:red}}</style>{}", "*+".repeat(90_000), "<g/>".repeat(90_000)))),
-        ("rules-many.svg", svg(&format!("<style>{}</style>{}", ".a{fill:red}".repeat(20_000), "<g/>".repeat(90_000)))),
-        ("rules-many-allowed.svg", svg(&format!("<style>{}</style>{}", ".a{fill:red}".repeat(10_000), "<g class='a'/>".repeat(2_000)))),
-        ("rules-multiplied.svg", svg(&format!("<style>{}a{{{}}}</style>", "a,".repeat(90_000), "b:c;".repeat(90_000)))),
-        ("rules-multiplied-allowed.svg", svg(&format!("<style>{}a{{{}}}</style>", "a,".repeat(2_800), "b:c;".repeat(2_800)))),
-        ("rules-of-clips.svg", svg(&svg_rules())),
-        ("rules-of-long-values.svg", svg(&format!("<style>*{{font-family:{}}}</style>{}", "a".repeat(1_000_000), "<g/>".repeat(90_000)))),
-        ("classes.svg", svg(&format!("<style>{}</style><g class='{}'/>", ".a{fill:red}".repeat(20_000), "b ".repeat(900_000)))),
-        ("attributes.svg", svg(&format!("<g{}/>", each(900_000, |number| format!(" a{number}=''"))))),
-        ("attributes-allowed.svg", svg(&format!("<g{}/>", each(490, |number| format!(" a{number}=''"))).repeat(2_000))),
-        ("namespaces.svg", svg(&each(60_000, |number| format!("<g xmlns:a{number}=''>")))),
-        ("stops.svg", svg(&format!("<linearGradient id='p'>{}</linearGradient><g fill='url(#p)'>{}</g>", svg_stops(20_000), "<path d='M0 0H9V9'/>".repeat(20_000)))),
-        ("stops-allowed.svg", svg(&format!("<linearGradient id='p'>{}</linearGradient><g fill='url(#p)'>{}</g>", svg_stops(4_000), "<path d='M0 0H9V9'/>".repeat(3_000)))),
-        ("dashes-inherited.svg", svg(&format!("<g stroke='red' stroke-dasharray='{}'>{}</g>", "1 ".repeat(500_000), "<path d='M0 0H9V9'/>".repeat(90_000)))),
-        ("dashes-inherited-allowed.svg", svg(&format!("<g stroke='red' stroke-dasharray='{}'>{}</g>", "1 ".repeat(10_000), "<path d='M0 0H9V9'/>".repeat(3_000)))),
-        ("filters-in-a-list.svg", svg(&format!("<g filter='{}'/>", "blur(1)".repeat(1_000_000)))),
-        ("parts-of-a-filter.svg", svg(&format!("<filter id='f'>{}</filter><path filter='url(#f)' d='M0 0H9V9'/>", "<feOffset in='x'/>".repeat(200_000)))),
-        ("texts-referred.svg", svg(&format!("<g id='t'>{}</g><text>{}</text>", "a".repeat(1_000_000), "<tref href='#t'/>".repeat(9_000)))),
         // A picture in a picture.
-        ("png-in-icon.ico", ico(&png(&[(b"IHDR", header(1 << 30, 1 << 30, 8, 6)), (b"IDAT", zeros)]))),
+        ("png-in-icon.ico", ico(&png(&[(b"IHDR", header(1 << 30, 1 << 30, 8, 6)), (b"IDAT", zeros.clone())]))),
         ("icons.ico", ico_of_many()),
         // Scans: each is little, and all of them pass over every block.
         ("scans.jpg", jpeg_scans(4_000, 4_000, 20_000)),
-    ])
+        // What is drawn, decoded or read beside the picture: found by a review of the decoders.
+        ("splines.jxl", b"\xff\x0a\xf8\x9f\x01\xd8\x33\x08\x00\x40\x00\x0a\x81\x1f\x5e\x82\x0e\xe2\x04\x0c\x10\x27\x7a\x3f\x91\xcf\x07".to_vec()),
+        ("patches.jxl", b"\xff\x0a\xf8\x9f\x01\x08\x03\x04\x00\x0c\x00\x89\x7c\x3e\x58\x30\x08\x00\x40\x00\x1a\x42\x08\xff\x41\x48\x10\x2b\x41\xff\xfe\xff\xff\x13\xf9\x7c".to_vec()),
+        ("hidden-frames.jxl", [
+            &b"\xff\x0a\x41\x06"[..],
+            &b"\x08\x03\x00\x00\x0c\x00\x89\x7c\x3e".repeat(60_000),
+            b"\x08\x83\x00\x00\x0c\x00\x89\x7c\x3e",
+        ].concat()),
+        ("scans-of-one-component.jpg", jpeg_separate(4_000, 4_000, 20_000)),
+        ("jpegs-in-strips.tiff", tiff_of_jpegs(16_384)),
+        ("tiles.tiff", [b"II*\0\x08\0\0\0".to_vec(), directory(&[
+            (256, 1, 1), (257, 1, 10), (258, 1, 8), (259, 1, 8), (262, 1, 1),
+            (322, 1, 100_000_000), (323, 1, 10), (324, 1, 134), (325, 1, zeros.len() as u32),
+        ], 0), vec![0; 12], zeros.clone()].concat()),
+        ("codestreams.jp2", jp2_of_two(20_000)),
+        ("orders.j2k", jp2_codestream(1_000, &segment(0x5F, &[0, 0, 0, 1, 33, 0, 2].repeat(9_000)))),
+        ("png-behind-an-icon.ico", ico_cut(&png(&[(b"IHDR", header(8, 8, 8, 0)), (b"iCCP", [b"x\0\0".to_vec(), zeros].concat()), (b"IDAT", zlib_of_zeros(72)?)]))),
+    ];
+    bombs.extend(bombs_svg::bombs());
+    Ok(bombs)
 }
 
 /// A zlib stream of about so many zeros, as a PNG encoder writes it.
@@ -191,15 +158,25 @@ fn jpeg(width: u16, height: u16, markers: &[u8]) -> Vec<u8> {
         data.resize(65_000, 0);
         file.extend(segment(marker, &data));
     }
-    file.extend(jpeg_frame(0xC0, width, height));
+    file.extend(jpeg_frame(0xC0, width, height, 1));
     file.extend(segment(0xDA, &[1, 1, 0, 0, 63, 0]));
     file.extend([0, 0xFF, 0xD9]);
     file
 }
 
-fn jpeg_frame(marker: u8, width: u16, height: u16) -> Vec<u8> {
+fn jpeg_frame(marker: u8, width: u16, height: u16, components: u8) -> Vec<u8> {
     let [w1, w0] = width.to_be_bytes();
     let [h1, h0] = height.to_be_bytes();
+    let mut frame = vec![8, h1, h0, w1, w0, components];
+    for component in 1..=components {
+        // Brightness in full detail, colours in half of it.
+        let sampling = if component == 1 && components > 1 {
+            0x22
+        } else {
+            0x11
+        };
+        frame.extend([component, sampling, 0]);
+    }
     let table = |class: u8| {
         let mut data = vec![class];
         data.extend([1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
@@ -207,7 +184,7 @@ fn jpeg_frame(marker: u8, width: u16, height: u16) -> Vec<u8> {
     };
     [
         segment(0xDB, &[&[0][..], &[1; 64]].concat()),
-        segment(marker, &[8, h1, h0, w1, w0, 1, 1, 0x11, 0]),
+        segment(marker, &frame),
         table(0x00),
         table(0x10),
     ]
@@ -217,7 +194,7 @@ fn jpeg_frame(marker: u8, width: u16, height: u16) -> Vec<u8> {
 /// A progressive JPEG of many scans that say nothing.
 fn jpeg_scans(width: u16, height: u16, scans: usize) -> Vec<u8> {
     let mut file = vec![0xFF, 0xD8];
-    file.extend(jpeg_frame(0xC2, width, height));
+    file.extend(jpeg_frame(0xC2, width, height, 1));
     // Every block of all scans but the first is skipped by runs of 32767 ended bands.
     file.extend([segment(0xDA, &[1, 1, 0, 0, 0, 0]), vec![0; 40_000]].concat());
     let mut table = vec![0x10, 1];
@@ -365,72 +342,106 @@ fn tiff_strips() -> Vec<u8> {
     file
 }
 
-fn svg(body: &str) -> Vec<u8> {
-    format!("<svg xmlns='http://www.w3.org/2000/svg' width='100' height='100'>{body}</svg>")
-        .into_bytes()
-}
-
-fn svg_laughs() -> Vec<u8> {
-    let mut text = "<svg xmlns='http://www.w3.org/2000/svg' width='100' height='100'><rect id='a0' width='1' height='1'/>".to_owned();
-    for level in 1..30 {
-        let uses = format!("<use href='#a{}'/>", level - 1).repeat(10);
-        // Writing to a String does not fail.
-        let _ = write!(text, "<g id='a{level}'>{uses}</g>");
-    }
-    text.push_str("<use href='#a29'/></svg>");
-    text.into_bytes()
-}
-
-/// So many elements of a kind, each with a shape whose property names the next one; the last, the first.
-fn svg_circle(kind: &str, property: &str, count: u32) -> Vec<u8> {
-    let name = kind.split(' ').next().unwrap_or_default();
-    let links = each(count, |number| {
-        let next = (number + 1) % count;
-        format!("<{kind} id='c{number}'><path {property}='url(#c{next})' d='M0 0H1V1'/></{name}>")
-    });
-    svg(&format!(
-        "{links}<path {property}='url(#c0)' d='M0 0H9V9'/>"
-    ))
-}
-
-/// Clips of ten shapes, each clipped by the next, eight deep, by rules.
-fn svg_rules() -> String {
-    let rules = each(8, |level| format!(".a{level}{{clip-path:url(#c{level})}}"));
-    let clips = each(8, |level| {
-        let shapes = format!("<path class='a{}' d='M0 0H1V1'/>", level + 1).repeat(10);
-        format!("<clipPath id='c{level}' clipPathUnits='objectBoundingBox'>{shapes}</clipPath>")
-    });
-    format!("<style>{rules}</style>{clips}<path class='a0' d='M0 0H9V9'/>")
-}
-
-fn svg_stops(count: u32) -> String {
-    each(count, |number| {
-        format!("<stop offset='{}'/>", f64::from(number) / f64::from(count))
-    })
-}
-
-/// So many pieces of text, one after the other.
-fn each(count: u32, write: impl Fn(u32) -> String) -> String {
-    (0..count).map(write).collect::<Vec<_>>().concat()
-}
-
-/// Clips of ten shapes, each clipped by the next, seven deep.
-fn svg_clips() -> Vec<u8> {
-    let clip = |level: usize| {
-        let shape = format!("<path clip-path='url(#c{})' d='M0 0H1V1'/>", level + 1);
-        let shapes = shape.repeat(10);
-        format!("<clipPath id='c{level}' clipPathUnits='objectBoundingBox'>{shapes}</clipPath>")
-    };
-    let clips = (0..7).map(clip).collect::<Vec<_>>().concat();
-    svg(&format!("{clips}<path clip-path='url(#c0)' d='M0 0H9V9'/>"))
-}
-
 fn ico(picture: &[u8]) -> Vec<u8> {
     let mut file = vec![0, 0, 1, 0, 1, 0, 0, 0, 0, 0, 1, 0, 32, 0];
     file.extend((picture.len() as u32).to_le_bytes());
     file.extend(22u32.to_le_bytes());
     file.extend(picture);
     file
+}
+
+/// The same, of which the icon says that it goes on behind the file.
+fn ico_cut(picture: &[u8]) -> Vec<u8> {
+    let mut file = ico(picture);
+    let length = picture.len() as u32 + 1;
+    file[14..18].copy_from_slice(&length.to_le_bytes());
+    file
+}
+
+/// A JPEG of three components with so many scans of the first, which say nothing.
+fn jpeg_separate(width: u16, height: u16, scans: usize) -> Vec<u8> {
+    let scan = |component: u8| segment(0xDA, &[1, component, 0, 0, 63, 0]);
+    [
+        vec![0xFF, 0xD8],
+        jpeg_frame(0xC0, width, height, 3),
+        scan(1).repeat(scans),
+        scan(2),
+        scan(3),
+        vec![0xFF, 0xD9],
+    ]
+    .concat()
+}
+
+/// A picture of 16 by 1 pixels whose strip is a progressive JPEG of so many by as many.
+fn tiff_of_jpegs(side: u16) -> Vec<u8> {
+    let jpeg = [
+        vec![0xFF, 0xD8],
+        jpeg_frame(0xC2, side, side, 3),
+        segment(0xDA, &[3, 1, 0, 2, 0, 3, 0, 0, 0, 0]),
+        vec![0, 0, 0xFF, 0xD9],
+    ]
+    .concat();
+    let entries = |at: u32| {
+        [
+            (256, 1, 16),
+            (257, 1, 1),
+            (258, 1, 8),
+            (259, 1, 7),
+            (262, 1, 6),
+            (273, 1, at),
+            (277, 1, 3),
+            (278, 1, 1),
+            (279, 1, jpeg.len() as u32),
+        ]
+    };
+    let at = 8 + directory(&entries(0), 0).len() as u32;
+    [
+        b"II*\0\x08\0\0\0".to_vec(),
+        directory(&entries(at), 0),
+        jpeg,
+    ]
+    .concat()
+}
+
+/// A grey JPEG 2000 codestream of one tile, with another segment in its header.
+fn jp2_codestream(side: u32, more: &[u8]) -> Vec<u8> {
+    let mut sizes = vec![0, 0];
+    for value in [side, side, 0, 0, side, side, 0, 0] {
+        sizes.extend(value.to_be_bytes());
+    }
+    sizes.extend([0, 1, 7, 1, 1]);
+    [
+        vec![0xFF, 0x4F],
+        segment(0x51, &sizes),
+        segment(0x52, &[0, 0, 0, 1, 0, 5, 4, 4, 0, 1]),
+        segment(0x5C, &[0x40; 17]),
+        more.to_vec(),
+        segment(0x90, &[0, 0, 0, 0, 0, 78, 0, 1]),
+        vec![0xFF, 0x93],
+        vec![0; 64],
+        vec![0xFF, 0xD9],
+    ]
+    .concat()
+}
+
+/// A JP2 whose first codestream is small and whose second is not.
+fn jp2_of_two(side: u32) -> Vec<u8> {
+    let part = |name: &[u8; 4], data: &[u8]| {
+        let length = (data.len() as u32 + 8).to_be_bytes();
+        [&length[..], name, data].concat()
+    };
+    let header = [
+        part(b"ihdr", b"\0\0\0\x08\0\0\0\x08\0\x01\x07\x07\0\0"),
+        part(b"colr", b"\x01\0\0\0\0\0\x11"),
+    ];
+    [
+        part(b"jP  ", b"\r\n\x87\n"),
+        part(b"ftyp", b"jp2 \0\0\0\0jp2 "),
+        part(b"jp2h", &header.concat()),
+        part(b"jp2c", &jp2_codestream(8, &[])),
+        part(b"jp2c", &jp2_codestream(side, &[])),
+    ]
+    .concat()
 }
 
 /// As many entries as can be stated, all of the same bytes.

@@ -8,6 +8,7 @@
 
 mod agreement;
 mod bombs;
+mod bombs_svg;
 mod lab;
 mod mutate;
 

@@ -105,11 +105,11 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, PixelErro
     let settings = DecodeSettings::default();
     let image = Image::new(bytes, &settings).map_err(|error| fail("header", error))?;
     let (width, height) = (image.width(), image.height());
-    if (u64::from(width), u64::from(height)) != (cost.width, cost.height) {
+    if u64::from(width) > cost.width || u64::from(height) > cost.height {
         return Err(PixelError::decode(
             FORMAT,
             "header",
-            "the decoder found other sides than the codestream's",
+            "the decoder found larger sides than the codestream's",
         ));
     }
     let bit_depth = image.original_bit_depth();

@@ -235,9 +235,10 @@ fn interleaved(
 /// RGB of a baseline file with one scan for each component of different resolutions: the main
 /// decoder reads half of the rows of such a scan only.
 fn separate_scans(bytes: &[u8], found: &Markers, limits: &Limits) -> Result<Vec<u8>, PixelError> {
-    // It would pass over the picture for each scan, however little is in it.
-    let scans = memchr::memmem::find_iter(bytes, &[0xFF, 0xDA]).take(256);
-    if scans.count() as u64 > found.components {
+    // It would pass over the picture for each scan, however little is in it. A thumbnail before them has its own.
+    let first = segments(bytes).find(|(marker, _)| *marker == 0xDA);
+    let others = memchr::memmem::find_iter(first.map_or(bytes, |(_, data)| data), &[0xFF, 0xDA]);
+    if others.take(256).count() as u64 >= found.components {
         return Err(PixelError::unsupported(
             FORMAT,
             "more scans than components without a progression",

@@ -32,7 +32,7 @@ pub struct Animation {
 
 /// Decodes every frame in order and hands each to `each`, which may stop with an error.
 ///
-/// More frames than `limits.max_frames` are an error before the first one is decoded. A format
+/// More frames than `limits` allow, or larger ones, are an error before the second one is decoded. A format
 /// without animation is `Image.Unsupported`.
 pub fn for_each_frame(
     bytes: &[u8],
@@ -58,12 +58,11 @@ fn described(bytes: &[u8], format: Format, limits: &Limits) -> Result<Animation,
         ..*limits
     };
     let first = crate::decode_stored(bytes, format, &counting)?;
-    if first.source.frames > limits.max_frames {
-        return Err(PixelError::TooManyFrames {
-            format,
-            limit: limits.max_frames,
-        });
-    }
+    // Each is the whole canvas, whatever its own area is.
+    let (width, height) = (first.source.width, first.source.height);
+    let canvas = u64::from(width) * u64::from(height);
+    let frames = first.source.frames;
+    limits.check_frames(format, frames, canvas.saturating_mul(u64::from(frames)))?;
     let metadata = Metadata {
         exif: first
             .metadata

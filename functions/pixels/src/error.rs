@@ -38,12 +38,12 @@ pub enum PixelError {
         cause: String,
     },
     /// More frames than the limits allow (`Image.TooManyFrames`).
-    #[error("{format}: more than {limit} frames")]
+    #[error("{format}: more than {most}")]
     TooManyFrames {
         /// Format by content.
         format: Format,
-        /// The limit.
-        limit: u32,
+        /// The limit, in words, such as "1000 frames".
+        most: String,
     },
     /// A variant of the format that is not decoded (`Image.Unsupported`).
     #[error("{format}: not supported: {what}")]

@@ -9,7 +9,7 @@ pub struct Limits {
     pub max_pixels: u64,
     /// Memory for decoded samples and the decoder's own buffers, in bytes.
     pub max_bytes: u64,
-    /// Frames or pages of one image.
+    /// Frames or pages of one image. Those of an animation may have ten times `max_pixels` together.
     pub max_frames: u32,
 }
 
@@ -61,6 +61,29 @@ impl Limits {
                 bytes >> 20,
                 self.max_bytes >> 20
             )));
+        }
+        Ok(())
+    }
+
+    /// Checks an animation, whose frames have so many pixels together. Ten frames of the largest size may be: each is
+    /// decoded and made anew, so that a few bytes a frame would cost as much time as a picture each.
+    pub(crate) fn check_frames(
+        &self,
+        format: Format,
+        frames: u32,
+        pixels: u64,
+    ) -> Result<(), PixelError> {
+        if frames > self.max_frames {
+            let most = format!("{} frames", self.max_frames);
+            return Err(PixelError::TooManyFrames { format, most });
+        }
+        let largest = self.max_pixels.saturating_mul(10);
+        if pixels > largest {
+            let most = format!(
+                "{:.0} megapixels in all of its frames",
+                largest as f64 / 1e6
+            );
+            return Err(PixelError::TooManyFrames { format, most });
         }
         Ok(())
     }

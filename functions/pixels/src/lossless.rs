@@ -219,16 +219,12 @@ pub fn gif(
         let fail = |error: gif::EncodingError| PixelError::encode(Format::Gif, error);
         let mut encoder =
             Encoder::new(Vec::with_capacity(bytes.len()), width, height, &global).map_err(fail)?;
-        let mut frames = 0;
+        let (mut frames, mut pixels) = (0, 0);
         while let Some(frame) = decoder.read_next_frame().map_err(gif_file::fail)? {
             let mut frame = frame.clone();
             frames += 1;
-            if frames > limits.max_frames {
-                return Err(PixelError::TooManyFrames {
-                    format: Format::Gif,
-                    limit: limits.max_frames,
-                });
-            }
+            pixels += u64::from(frame.width) * u64::from(frame.height);
+            limits.check_frames(Format::Gif, frames, pixels)?;
             if frames == 1 {
                 // The loop extension comes before the first frame.
                 match decoder.repeat() {

@@ -414,11 +414,46 @@ fn jpeg_of_scans(frame: u8, sides: u16, sampling: u8, scans: &[&[u8]]) -> Vec<u8
     .concat()
 }
 
+/// A GIF of so many frames of a side each.
+fn gif_of(canvas: u16, frames: usize, side: u16) -> Vec<u8> {
+    let mut encoder = gif::Encoder::new(Vec::new(), canvas, canvas, &[0, 0, 0, 9, 9, 9]).unwrap();
+    let pixels = vec![0; usize::from(side) * usize::from(side)];
+    let frame = gif::Frame::from_indexed_pixels(side, side, pixels, None);
+    for _ in 0..frames {
+        encoder.write_frame(&frame).unwrap();
+    }
+    encoder.into_inner().unwrap()
+}
+
+#[test]
+fn the_frames_of_an_animation_are_ten_of_the_largest_at_most() {
+    let canvases = |file: &[u8]| for_each_frame(file, Format::Gif, &limits(), &mut |_, _| Ok(()));
+    canvases(&gif_of(1_000, 10, 1)).unwrap();
+    let error = canvases(&gif_of(1_000, 11, 1)).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "gif: more than 10 megapixels in all of its frames"
+    );
+
+    let areas = |file: &[u8]| lossless::gif(file, &limits(), MetadataPolicy::Strip);
+    areas(&gif_of(1_000, 11, 1)).unwrap();
+    areas(&gif_of(1, 10, 1_000)).unwrap();
+    let error = areas(&gif_of(1, 11, 1_000)).unwrap_err();
+    assert_eq!(error.name(), "Image.TooManyFrames");
+}
+
 #[test]
 fn a_baseline_jpeg_has_a_scan_for_each_component_at_most() {
     let [y, cb, cr] = [&[1][..], &[2], &[3]];
     let whole = jpeg_of_scans(0xC0, 64, 0x22, &[y, cb, cr]);
     decode(&whole, Format::Jpeg, &limits()).unwrap();
+    // A thumbnail's scan is none of them.
+    let thumbnail = segment(
+        0xE1,
+        &[&b"Exif\0\0"[..], &segment(0xDA, &[1, 1, 0, 0, 63, 0])].concat(),
+    );
+    let with_thumbnail = [&whole[..2], &thumbnail, &whole[2..]].concat();
+    decode(&with_thumbnail, Format::Jpeg, &limits()).unwrap();
     let error = decode(
         &jpeg_of_scans(0xC0, 64, 0x22, &[y, y, cb, cr]),
         Format::Jpeg,

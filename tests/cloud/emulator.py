@@ -76,6 +76,11 @@ class Emulator:
                     raise AssertionError(f"the emulator did not start: see {self.folder}/emulator.log") from None
                 time.sleep(0.1)
 
+    def complaints(self):
+        """The last lines of its log that are warnings or errors."""
+        lines = (self.folder / "emulator.log").read_text(encoding="utf-8", errors="replace").splitlines()
+        return [line[:500] for line in lines if re.search(r"WARN|ERROR|Traceback|Error:", line)][-30:]
+
     def close(self):
         self.process.terminate()
         try:

@@ -108,15 +108,15 @@ def images():
     return chosen
 
 
-def until(what, condition, patience=PATIENCE):
-    """Waits until a condition holds; answers what it answered."""
+def until(what, condition, patience=PATIENCE, instead=lambda: ""):
+    """Waits until a condition holds; answers what it answered. What holds `instead` is told if it does not."""
     end = time.monotonic() + patience
     while True:
         answer = condition()
         if answer:
             return answer
         if time.monotonic() > end:
-            raise AssertionError(f"{what}: not within {patience} s")
+            raise AssertionError(f"{what}: not within {patience} s{instead()}")
         time.sleep(0.5)
 
 
@@ -209,9 +209,21 @@ class Deployment:
 
     def settled(self, count):
         """Waits until so many executions have been closed."""
-        until(f"{count} executions are closed", lambda: len(self.closed()) >= count)
-        until("nothing runs", lambda: "RUNNING" not in self.executions().values())
-        until("the ingest queue is empty", lambda: self.depth(self.outputs["ingest_queue_url"]) == 0)
+        until(f"{count} executions are closed", lambda: len(self.closed()) >= count, instead=self.unsettled)
+        until("nothing runs", lambda: "RUNNING" not in self.executions().values(), instead=self.unsettled)
+        until("the ingest queue is empty", lambda: self.depth(self.outputs["ingest_queue_url"]) == 0,
+              instead=self.unsettled)
+
+    def unsettled(self):
+        """How far the executions are and what waits where, for a reader who has this line alone."""
+        executions, closed = self.executions(), self.closed()
+        lines = [f"{len(closed)} are closed of {dict(collections.Counter(executions.values()))}"]
+        lines += [f"{status} and not closed: {name}" for name, status in executions.items() if name not in closed][:20]
+        for url in self.client("sqs").list_queues().get("QueueUrls", []):
+            visible, taken = self.waiting(url)
+            if visible or taken:
+                lines.append(f"{url.rsplit('/', 1)[1]}: {visible} messages visible, {taken} taken")
+        return "".join(f"\n        {line}" for line in [*lines, *self.running.complaints()])
 
     def sweep(self):
         """What the schedule does; what it says."""

@@ -21,6 +21,12 @@ THROTTLED = {
 }
 
 
+class Server(http.server.ThreadingHTTPServer):
+    # All functions may connect at once; a connection beyond so many waits a second or more.
+    request_queue_size = 1024
+    daemon_threads = True
+
+
 class Proxy:
     """A proxy on loopback; `with` ends it."""
 
@@ -49,8 +55,7 @@ class Proxy:
             def log_message(self, *_):  # pylint: disable=arguments-differ
                 pass
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
+        self.server = Server(("127.0.0.1", 0), Handler)
         self.endpoint = f"http://127.0.0.1:{self.server.server_address[1]}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
@@ -100,6 +105,9 @@ class Proxy:
         headers = {name: value for name, value in request.headers.items()
                    if name.lower() not in ("connection", "transfer-encoding", "content-length")}
         headers["content-length"] = str(len(body))
+        # The emulator would keep a connection that is closed here open for 75 seconds: thousands, until it could open
+        # nothing more.
+        headers["connection"] = "close"
         try:
             connection.request(request.command, request.path, body=body, headers=headers)
             response = connection.getresponse()

@@ -6,6 +6,7 @@ A part that this machine cannot run is named as skipped. Needs Python 3.10 or ne
 most of it; makes what else it needs below target/cloud.
 """
 
+import resource
 import sys
 
 import checks
@@ -23,6 +24,10 @@ def main(arguments):
     unknown = [name for name in arguments if name not in PARTS]
     if unknown:
         sys.exit(f"there is no part {unknown[0]}: {', '.join(PARTS)}")
+    # The emulator has some files open for each environment of a function; what a shell allows may be 1,024.
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    enough = 65_536 if most == resource.RLIM_INFINITY else most
+    resource.setrlimit(resource.RLIMIT_NOFILE, (enough, most))
     report = Report()
     for name in arguments or USUAL:
         PARTS[name](report)

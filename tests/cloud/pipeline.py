@@ -209,7 +209,13 @@ class Deployment:
 
     def settled(self, count):
         """Waits until so many executions have been closed."""
-        until(f"{count} executions are closed", lambda: len(self.closed()) >= count, instead=self.unsettled)
+        what, all_closed = f"{count} executions are closed", lambda: len(self.closed()) >= count
+        try:
+            until(what, all_closed, PATIENCE // 2, self.unsettled)
+        except AssertionError as late:
+            # A message that was not done comes again after half an hour; on AWS a schedule is sooner.
+            print(f"        {late}\n        the sweep: {self.sweep()}")
+            until(what, all_closed, instead=self.unsettled)
         until("nothing runs", lambda: "RUNNING" not in self.executions().values(), instead=self.unsettled)
         until("the ingest queue is empty", lambda: self.depth(self.outputs["ingest_queue_url"]) == 0,
               instead=self.unsettled)

@@ -464,6 +464,22 @@ fn a_baseline_jpeg_has_a_scan_for_each_component_at_most() {
 }
 
 #[test]
+fn several_scans_need_memory_for_their_coefficients() {
+    let few = Limits {
+        max_bytes: 4 << 20,
+        ..limits()
+    };
+    let one: &[&[u8]] = &[&[1, 2, 3]];
+    let each: &[&[u8]] = &[&[1], &[2], &[3]];
+    decode(&jpeg_of_scans(0xC0, 992, 0x11, one), Format::Jpeg, &few).unwrap();
+    for (frame, sampling, scans) in [(0xC0, 0x11, each), (0xC0, 0x22, each), (0xC2, 0x11, one)] {
+        let file = jpeg_of_scans(frame, 992, sampling, scans);
+        let error = decode(&file, Format::Jpeg, &few).unwrap_err();
+        assert_eq!(error.name(), "Image.TooManyMegapixels");
+    }
+}
+
+#[test]
 fn a_jpeg_in_a_tiff_is_as_large_as_its_strip() {
     let all: &[&[u8]] = &[&[1, 2, 3]];
     let page = |jpeg: &[u8]| {

@@ -110,8 +110,10 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, PixelErro
     let found = markers(bytes);
     refuse_what_is_not_decoded(&found)?;
     let progressive = matches!(found.frame, Some((0xC2, _)));
-    // A progressive image keeps every coefficient, two bytes each, until its last scan.
-    let per_pixel = found.components.max(3) * if progressive { 3 } else { 1 };
+    let several_scans = found.first_scan < found.components;
+    // An image in several scans keeps every coefficient, two bytes each, until the last of them.
+    let keeps = progressive || several_scans;
+    let per_pixel = found.components.max(3) * if keeps { 3 } else { 1 };
     if let Some((width, height)) = found.size {
         limits.check(FORMAT, width, height, per_pixel)?;
     }
@@ -123,10 +125,7 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, PixelErro
         }
     };
     // Without an end marker the pixels may still all be there; strict decoding tells.
-    let separate = !progressive
-        && found.subsampled
-        && found.components > 1
-        && found.first_scan < found.components;
+    let separate = !progressive && found.subsampled && found.components > 1 && several_scans;
     let options = DecoderOptions::default()
         .set_max_width(usize::from(u16::MAX))
         .set_max_height(usize::from(u16::MAX))
@@ -165,7 +164,6 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, PixelErro
         .map(|block| exif::without_prefix(block).to_vec());
     drop(header);
     let mut samples = if separate {
-        limits.check(FORMAT, width as u64, height as u64, 9)?;
         separate_scans(bytes, &found, limits)?
     } else {
         interleaved(bytes, options.jpeg_set_out_colorspace(wanted), &fail)?

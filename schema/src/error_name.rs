@@ -78,7 +78,7 @@ error_names! {
     IMAGE_TOO_LARGE = "Image.TooLarge", Never, "The object has more bytes, or a longer side, than the policy allows.", "Upload a smaller file, or raise [validate] in safelight.toml.";
     IMAGE_TOO_SMALL = "Image.TooSmall", Never, "A side is shorter than the policy allows.", "Upload a larger image, or lower [validate] min_side in safelight.toml.";
     IMAGE_TOO_MANY_MEGAPIXELS = "Image.TooManyMegapixels", Never, "Width times height is more than the policy allows, or than a branch can write in its time.", "Upload a smaller image, raise [validate] max_megapixels in safelight.toml, or set another output format than AVIF.";
-    IMAGE_TOO_MANY_FRAMES = "Image.TooManyFrames", Never, "The image has more frames or pages than the policy allows.", "Split it, or raise [validate] max_frames in safelight.toml.";
+    IMAGE_TOO_MANY_FRAMES = "Image.TooManyFrames", Never, "The image has more frames or pages than the policy allows, or more megapixels in all of them than a branch takes.", "Split it, or raise max_frames of [validate] and max_megapixels of the branch in safelight.toml.";
     IMAGE_FORMAT_NOT_ALLOWED = "Image.FormatNotAllowed", Never, "The format is recognised, but the policy does not allow it.", "Convert the file, or add the format to [validate] formats in safelight.toml.";
     IMAGE_EXTENSION_MISMATCH = "Image.ExtensionMismatch", Never, "The extension promises another format than the content has, and the policy makes that an error.", "Rename the file, or set [validate] lying_extension = \"warn\" in safelight.toml.";
     IMAGE_SUPERSEDED = "Image.Superseded", Never, "The object was replaced or removed after its notification; the newer version has an execution of its own.", "Nothing: look at the newer version's history.";

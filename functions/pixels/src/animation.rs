@@ -62,7 +62,7 @@ fn described(bytes: &[u8], format: Format, limits: &Limits) -> Result<Animation,
     let (width, height) = (first.source.width, first.source.height);
     let canvas = u64::from(width) * u64::from(height);
     let frames = first.source.frames;
-    limits.check_frames(format, frames, canvas.saturating_mul(u64::from(frames)))?;
+    limits.check_animation(format, frames, canvas.saturating_mul(u64::from(frames)))?;
     let metadata = Metadata {
         exif: first
             .metadata

@@ -67,7 +67,7 @@ impl Limits {
 
     /// Checks an animation, whose frames have so many pixels together. Ten frames of the largest size may be: each is
     /// decoded and made anew, so that a few bytes a frame would cost as much time as a picture each.
-    pub(crate) fn check_frames(
+    pub(crate) fn check_animation(
         &self,
         format: Format,
         frames: u32,

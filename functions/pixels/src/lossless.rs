@@ -224,7 +224,7 @@ pub fn gif(
             let mut frame = frame.clone();
             frames += 1;
             pixels += u64::from(frame.width) * u64::from(frame.height);
-            limits.check_frames(Format::Gif, frames, pixels)?;
+            limits.check_animation(Format::Gif, frames, pixels)?;
             if frames == 1 {
                 // The loop extension comes before the first frame.
                 match decoder.repeat() {

@@ -58,3 +58,19 @@ fn small_limits(name: &str, format: Format) {
         Err("Image.TooManyMegapixels")
     );
 }
+
+/// Fuzzing made them: one had taken all memory for its tiles, the other overflowed a sum.
+#[cfg(feature = "heic")]
+#[test]
+fn an_hevc_item_has_parameter_sets() {
+    for file in [
+        &include_bytes!("fuzzed/tiles.heic")[..],
+        include_bytes!("fuzzed/weights.heic"),
+    ] {
+        let error = decode(file, Format::Heic, &Limits::default()).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "heic: parameter sets: an HEVC item has none"
+        );
+    }
+}

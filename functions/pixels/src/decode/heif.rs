@@ -3,7 +3,7 @@
 
 use heic::{At, DecoderConfig, HeicError, ImageInfo, PixelLayout, ProbeError};
 
-use super::{Decoded, Source, assemble};
+use super::{Decoded, Source, assemble, hevc};
 use crate::{
     Channels, ColourModel, Format, Limits, Metadata, Orientation, PixelError, Samples, colour, exif,
 };
@@ -27,6 +27,7 @@ pub(super) fn decode(bytes: &[u8], format: Format, limits: &Limits) -> Result<De
     })?;
     let size = (u64::from(info.width), u64::from(info.height));
     limits.check(format, size.0, size.1, BYTES_PER_PIXEL)?;
+    hevc::check(bytes, format, limits, BYTES_PER_PIXEL)?;
     let (channels, layout) = if info.has_alpha {
         (Channels::Rgba, PixelLayout::Rgba8)
     } else {

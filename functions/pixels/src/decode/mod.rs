@@ -5,6 +5,8 @@ mod bitmap;
 pub(crate) mod gif;
 #[cfg(any(feature = "avif", feature = "heic"))]
 mod heif;
+#[cfg(any(feature = "avif", feature = "heic"))]
+mod hevc;
 mod isobmff;
 mod jp2;
 mod jp2_cost;

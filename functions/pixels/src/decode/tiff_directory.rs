@@ -15,7 +15,11 @@ const READ: [u16; 21] = [
     347, 530,
 ];
 
-/// Refuses a first directory with a tag of more values than any picture needs.
+/// The types of values that the decoder knows. Behind one that it does not it reads on at a wrong place in a BigTIFF.
+const KINDS: [u16; 16] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 16, 17, 18];
+
+/// Refuses a first directory with a tag of more values than any picture needs, or one whose fields the decoder would
+/// not find.
 pub(super) fn check(bytes: &[u8]) -> Result<(), PixelError> {
     let Some(file) = File::of(bytes) else {
         return Ok(());
@@ -23,7 +27,11 @@ pub(super) fn check(bytes: &[u8]) -> Result<(), PixelError> {
     let Some(first) = file.first() else {
         return Ok(());
     };
-    for (tag, count) in file.tags(first) {
+    for (tag, kind, count) in file.fields(first) {
+        if file.big && !KINDS.contains(&kind) {
+            let what = format!("tag {tag} of a type {kind} in a BigTIFF");
+            return Err(PixelError::unsupported(FORMAT, what));
+        }
         if count > MAX_VALUES && READ.contains(&tag) {
             return Err(PixelError::unsupported(
                 FORMAT,
@@ -116,14 +124,18 @@ impl<'a> File<'a> {
         usize::try_from(self.offset(end)?).ok().filter(|&at| at > 0)
     }
 
-    /// Tags of a directory, and how many values each has.
-    fn tags(&self, at: usize) -> impl Iterator<Item = (u16, u64)> {
+    /// Fields of a directory: the tag, the type of its values, and how many it has.
+    fn fields(&self, at: usize) -> impl Iterator<Item = (u16, u16, u64)> {
         let first = self.entries(at).unwrap_or(usize::MAX);
         // A directory that is cut off is read as far as it goes.
         let room = self.bytes.len().saturating_sub(first) / self.entry_size();
         (0..room.min(self.declared(at).unwrap_or(0))).filter_map(move |number| {
             let at = first + number * self.entry_size();
-            Some((self.endian.u16(self.bytes, at)?, self.offset(at + 4)?))
+            let (tag, kind) = (
+                self.endian.u16(self.bytes, at),
+                self.endian.u16(self.bytes, at + 2),
+            );
+            Some((tag?, kind?, self.offset(at + 4)?))
         })
     }
 }
@@ -157,6 +169,18 @@ mod tests {
         assert!(check(&big).is_err());
         big.truncate(44);
         assert!(check(&big).is_err(), "cut off behind its first entry");
+    }
+
+    #[test]
+    fn a_big_tiff_whose_fields_the_decoder_would_not_find_is_refused() {
+        // Found by fuzz/pixels/fuzz_targets/tiff.rs: a list of 100 MB, from a count at another place.
+        let mut big = b"II+\0\x08\0\0\0\x10\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0".to_vec();
+        big.extend([0, 1, 14, 0]);
+        big.extend([0; 24]);
+        let error = check(&big).unwrap_err();
+        assert_eq!(error.name(), "Image.Unsupported");
+        big[26] = 13;
+        assert!(check(&big).is_ok());
     }
 
     #[test]

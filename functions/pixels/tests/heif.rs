@@ -74,3 +74,13 @@ fn an_hevc_item_has_parameter_sets() {
         );
     }
 }
+
+#[cfg(feature = "heic")]
+#[test]
+fn colours_in_no_known_format_are_refused() {
+    // Found by fuzz/pixels/fuzz_targets/heic.rs: the decoder left the planes of colour.
+    let file = include_bytes!("fuzzed/chroma.heic");
+    let error = decode(file, Format::Heic, &Limits::default()).unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("no known format of colours"), "{text}");
+}

@@ -36,8 +36,9 @@ pub(super) fn check(
     let check_unit = |unit: &[u8]| match unit.split_first_chunk::<2>() {
         Some(([head, _], set)) => match (head >> 1) & 0x3F {
             SEQUENCE_PARAMETERS => {
-                let (width, height) =
-                    sides(&mut Bits::new(set)).ok_or_else(|| broken("a size is cut off"))?;
+                let (width, height) = sides(&mut Bits::new(set)).ok_or_else(|| {
+                    broken("a size is cut off, or behind no known format of colours")
+                })?;
                 limits.check(format, width, height, bytes_per_pixel)
             }
             PICTURE_PARAMETERS => match tiles_fit(&mut Bits::new(set)) {
@@ -104,9 +105,11 @@ fn sides(set: &mut Bits) -> Option<(u64, u64)> {
         }
     }
     set.number()?;
-    // The decoder keeps eight bits of it.
-    if set.number()? & 0xFF == 3 {
-        set.bits(1)?;
+    // The decoder keeps eight bits of it. With a chroma format that is none it leaves the planes of colour.
+    match set.number()? & 0xFF {
+        0..=2 => {}
+        3 => drop(set.bits(1)?),
+        _ => return None,
     }
     Some((set.number()?, set.number()?))
 }

@@ -16,6 +16,13 @@ pub(crate) fn walk(mut rest: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
     })
 }
 
+/// The name of the chunk that the file ends within, if it does.
+pub(crate) fn cut(webp: &[u8]) -> Option<[u8; 4]> {
+    let padded = |(_, data): ([u8; 4], &[u8])| 8 + data.len().next_multiple_of(2);
+    let whole: usize = chunks(webp).map(padded).sum();
+    webp.get(12 + whole..)?.get(..4)?.try_into().ok()
+}
+
 /// The size that the RIFF header declares for the whole file, in bytes.
 pub(crate) fn declared_len(webp: &[u8]) -> Option<u64> {
     let size: [u8; 4] = webp.get(4..8)?.try_into().ok()?;

@@ -2,21 +2,10 @@
 
 #![allow(clippy::unwrap_used)]
 
-use safelight_pixels::{Format, Limits, PixelError, decode};
+mod support;
 
-/// Values and their widths, the lowest bit first.
-fn packed(fields: &[(u32, u32)]) -> Vec<u8> {
-    let bits = fields
-        .iter()
-        .flat_map(|&(value, width)| (0..width).map(move |bit| value >> bit & 1));
-    let bits: Vec<u32> = bits.collect();
-    let byte = |bits: &[u32]| {
-        bits.iter()
-            .rev()
-            .fold(0, |byte, bit| byte << 1 | *bit as u8)
-    };
-    bits.chunks(8).map(byte).collect()
-}
+use safelight_pixels::{Format, Limits, PixelError, decode};
+use support::packed;
 
 /// Values of an enumeration: two bits choose 0, 1, 2 and on in four bits, or 18 and on in six.
 fn enumerated(value: u32) -> (u32, u32) {

@@ -24,6 +24,7 @@ mod tiff_chunks;
 pub(crate) mod tiff_directory;
 pub(crate) mod tiff_samples;
 pub(crate) mod webp;
+mod webp_cost;
 
 use crate::colour::Colour;
 use crate::error::guarded;

@@ -4,7 +4,7 @@ use std::io::Cursor;
 
 use image_webp::{DecodingError, WebPDecoder};
 
-use super::{Decoded, Source, assemble};
+use super::{Decoded, Source, assemble, webp_cost};
 use crate::{
     Channels, ColourModel, Format, Limits, Metadata, Orientation, PixelError, Samples, colour,
     exif, riff,
@@ -34,14 +34,55 @@ pub(crate) fn open<'a>(
             format!("{} of {declared} bytes are there", bytes.len()),
         ));
     }
+    // The same past the end of the file. What is no picture may be cut off.
+    if let Some(b"VP8 " | b"VP8L" | b"ALPH" | b"ANMF") = riff::cut(bytes).as_ref() {
+        let cause = "a chunk of the picture is longer than the file";
+        return Err(PixelError::truncated(FORMAT, "container", cause));
+    }
     let mut decoder =
         WebPDecoder::new(Cursor::new(bytes)).map_err(|error| fail("header", error))?;
     let (width, height) = decoder.dimensions();
-    // The bitstream decoder's planes or its RGBA buffer, beside the output.
-    limits.check(FORMAT, u64::from(width), u64::from(height), 8)?;
+    check_memory(limits, (width, height), 0)?;
     check_frames(bytes, (width, height), decoder.num_frames())?;
+    check_codes(bytes, (width, height), limits)?;
     decoder.set_memory_limit(limits.max_bytes_usize());
     Ok(decoder)
+}
+
+/// Checks the size, and what is taken beside a pixel's bytes: the bitstream decoder's planes or its RGBA buffer, beside
+/// the output.
+fn check_memory(limits: &Limits, canvas: (u32, u32), beside: u64) -> Result<(), PixelError> {
+    let (width, height) = (u64::from(canvas.0), u64::from(canvas.1));
+    let pixels = width.saturating_mul(height).max(1);
+    limits.check(FORMAT, width, height, 8 + beside.div_ceil(pixels))
+}
+
+/// Refuses lossless bitstreams, of a picture, a frame or their alpha, whose codes would take too much memory.
+fn check_codes(bytes: &[u8], canvas: (u32, u32), limits: &Limits) -> Result<(), PixelError> {
+    let check = |name: &[u8; 4], data: &[u8], size| {
+        let (bitstream, size) = match (name, data) {
+            (b"VP8L", _) => (data, None),
+            // A byte says how alpha is stored; the bitstream behind it has no header.
+            (b"ALPH", [how, rest @ ..]) if how & 3 == 1 => (rest, Some(size)),
+            _ => return Ok(()),
+        };
+        let codes = webp_cost::of(bitstream, size, limits.max_bytes).ok_or_else(|| {
+            let cause = "the codes of a lossless bitstream are cut off or not complete";
+            PixelError::decode(FORMAT, "image data", cause)
+        })?;
+        check_memory(limits, canvas, codes)
+    };
+    for (name, data) in riff::chunks(bytes) {
+        check(&name, data, canvas)?;
+        if &name == b"ANMF" {
+            let side = |at| little(data, at, 3).map_or(1, |stored| stored + 1);
+            let frame = (side(6), side(9));
+            for (name, part) in riff::walk(data.get(16..).unwrap_or_default()) {
+                check(&name, part, frame)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// What the decoder takes for granted, or sees only when it has taken the memory: a lossy bitstream is a

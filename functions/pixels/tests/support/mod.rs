@@ -212,3 +212,17 @@ pub fn tiff_of(entries: &[(u16, u16, Vec<u32>)], strip: &[u8]) -> Vec<u8> {
     out.extend_from_slice(strip);
     out
 }
+
+/// Values and their widths, the lowest bit first.
+pub fn packed(fields: &[(u32, u32)]) -> Vec<u8> {
+    let bits = fields
+        .iter()
+        .flat_map(|&(value, width)| (0..width).map(move |bit| value >> bit & 1));
+    let bits: Vec<u32> = bits.collect();
+    let byte = |bits: &[u32]| {
+        bits.iter()
+            .rev()
+            .fold(0, |byte, bit| byte << 1 | *bit as u8)
+    };
+    bits.chunks(8).map(byte).collect()
+}

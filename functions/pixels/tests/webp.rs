@@ -70,10 +70,11 @@ fn extended(flags: u8) -> Vec<u8> {
     chunk(*b"VP8X", &[flags, 0, 0, 0, side, 0, 0, side, 0, 0])
 }
 
-/// A lossy key frame, of which no more is there than its size.
-fn key_frame() -> Vec<u8> {
-    let side = SIDE as u8;
-    chunk(*b"VP8 ", &[0x10, 0, 0, 0x9D, 0x01, 0x2A, side, 0, side, 0])
+/// A lossy key frame of a square, of whose coefficients nothing is there.
+fn key_frame(side: u32) -> Vec<u8> {
+    let [low, high, ..] = side.to_le_bytes();
+    let head = [0x10, 0, 0, 0x9D, 0x01, 0x2A, low, high, low, high];
+    chunk(*b"VP8 ", &[&head[..], &[0; 64]].concat())
 }
 
 /// A frame that replaces what is below it.
@@ -115,9 +116,13 @@ fn codes_that_would_fill_the_memory_are_refused() {
     const MOST: u32 = 1 << 16;
     for file in [
         file(&[chunk(*b"VP8L", &lossless(MOST))]),
-        file(&[extended(0x10), chunk(*b"ALPH", &alpha(MOST)), key_frame()]),
+        file(&[
+            extended(0x10),
+            chunk(*b"ALPH", &alpha(MOST)),
+            key_frame(SIDE),
+        ]),
         animation(&[chunk(*b"VP8L", &lossless(MOST))]),
-        animation(&[chunk(*b"ALPH", &alpha(MOST)), key_frame()]),
+        animation(&[chunk(*b"ALPH", &alpha(MOST)), key_frame(SIDE)]),
     ] {
         let error = error(&file);
         assert_eq!(error.name(), "Image.TooManyMegapixels", "{error}");
@@ -133,4 +138,15 @@ fn codes_that_are_not_whole_are_refused_and_so_is_a_chunk_that_is_not() {
     let mut longer = file(&[chunk(*b"VP8L", &whole)]);
     longer[18] = 1;
     assert_eq!(error(&longer).name(), "Image.Truncated");
+}
+
+#[test]
+fn a_bitstream_larger_than_its_canvas_takes_no_memory() {
+    // Found by fuzz/pixels/fuzz_targets/webp.rs: 400 MB for a canvas of 30 by 30.
+    let text = |side| error(&file(&[extended(0), key_frame(side)])).to_string();
+    assert!(text(16_383).contains("another size than the canvas"));
+    assert!(
+        !text(SIDE).contains("another size"),
+        "it gets as far as its coefficients"
+    );
 }

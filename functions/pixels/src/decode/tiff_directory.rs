@@ -131,11 +131,8 @@ impl<'a> File<'a> {
         let room = self.bytes.len().saturating_sub(first) / self.entry_size();
         (0..room.min(self.declared(at).unwrap_or(0))).filter_map(move |number| {
             let at = first + number * self.entry_size();
-            let (tag, kind) = (
-                self.endian.u16(self.bytes, at),
-                self.endian.u16(self.bytes, at + 2),
-            );
-            Some((tag?, kind?, self.offset(at + 4)?))
+            let number = |at| self.endian.u16(self.bytes, at);
+            Some((number(at)?, number(at + 2)?, self.offset(at + 4)?))
         })
     }
 }

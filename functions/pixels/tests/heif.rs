@@ -84,3 +84,15 @@ fn colours_in_no_known_format_are_refused() {
     let text = error.to_string();
     assert!(text.contains("no known format of colours"), "{text}");
 }
+
+#[cfg(feature = "heic")]
+#[test]
+fn a_slice_behind_the_picture_is_refused() {
+    // Found by fuzz/pixels/fuzz_targets/heic.rs: the decoder left the order of the blocks.
+    let file = include_bytes!("fuzzed/slice.heic");
+    let error = decode(file, Format::Heic, &Limits::default()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "heic: slice: it begins behind the picture"
+    );
+}

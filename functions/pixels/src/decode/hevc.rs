@@ -1,16 +1,19 @@
-//! What HEVC's parameter sets may say (ITU-T H.265, 7.3): the decoder takes memory by it without a limit of its own.
+//! What the parts of an HEVC picture may say (ITU-T H.265, 7.3): the decoder takes memory by its parameter sets without
+//! a limit of its own, and starts a slice where it says.
 
 use heic::Unstoppable;
 use heic::heif::{self, ItemType};
 
 use crate::{Format, Limits, PixelError};
 
-/// Types of NAL units (table 7-1).
+/// Types of NAL units (table 7-1); the pictures that one may begin with are the last slices.
+const FIRST_RANDOM_ACCESS: u8 = 16;
+const LAST_SLICE: u8 = 21;
 const SEQUENCE_PARAMETERS: u8 = 33;
 const PICTURE_PARAMETERS: u8 = 34;
 
-/// Parameter sets are some tens of bytes long; of a longer one no more is looked at.
-const MAX_SET_BYTES: usize = 1 << 10;
+/// Parameter sets are some tens of bytes long, and a slice says its address first; no more is looked at.
+const MAX_BYTES: usize = 1 << 10;
 
 /// Tiles side by side; the highest level allows 20 columns and 22 rows (annex A).
 const MAX_TILES: u64 = 64;
@@ -21,34 +24,24 @@ const MAX_BLOCKS: u64 = 2_048;
 /// Item data that is looked at, in files: items whose data lie over each other would take long.
 const MAX_FILES: u64 = 4;
 
-/// Checks every parameter set of every HEVC item, in its configuration and among its data.
+/// NAL units of an item, which the decoder all keeps; the highest level allows 600 slices (annex A).
+const MAX_UNITS: usize = 4_096;
+
+/// Checks every HEVC item, its configuration and its data.
 pub(super) fn check(
     bytes: &[u8],
     format: Format,
     limits: &Limits,
     bytes_per_pixel: u64,
 ) -> Result<(), PixelError> {
-    let broken = |cause: &str| PixelError::decode(format, "parameter sets", cause);
     let Ok(container) = heif::parse(bytes, &Unstoppable) else {
         // The decoder says what is wrong with it.
         return Ok(());
     };
-    let check_unit = |unit: &[u8]| match unit.split_first_chunk::<2>() {
-        Some(([head, _], set)) => match (head >> 1) & 0x3F {
-            SEQUENCE_PARAMETERS => {
-                let (width, height) = sides(&mut Bits::new(set)).ok_or_else(|| {
-                    broken("a size is cut off, or behind no known format of colours")
-                })?;
-                limits.check(format, width, height, bytes_per_pixel)
-            }
-            PICTURE_PARAMETERS => match tiles_fit(&mut Bits::new(set)) {
-                Some(true) => Ok(()),
-                Some(false) => Err(broken("more tiles than a picture may have")),
-                None => Err(broken("the tiles are cut off")),
-            },
-            _ => Ok(()),
-        },
-        None => Ok(()),
+    let check = Check {
+        format,
+        limits,
+        bytes_per_pixel,
     };
     let mut looked_at = 0;
     for item in container.items() {
@@ -57,41 +50,173 @@ pub(super) fn check(
         }
         let Some(config) = item.hevc_config else {
             if item.item_type == ItemType::Hvc1 {
-                return Err(broken("an HEVC item has none"));
+                return Err(check.broken("an HEVC item has none"));
             }
             continue;
         };
-        for unit in &config.nal_units {
-            check_unit(unit)?;
-        }
-        let Ok(data) = container.get_item_data(item.id) else {
-            continue;
-        };
+        let data = container.get_item_data(item.id).unwrap_or_default();
         looked_at += data.len() as u64;
         if looked_at > bytes.len() as u64 * MAX_FILES {
-            return Err(broken("items lie over each other"));
+            return Err(check.broken("items lie over each other"));
         }
-        let mut rest = &data[..];
-        while let Some(unit) = next_unit(&mut rest, usize::from(config.length_size_minus_one) + 1) {
-            check_unit(unit)?;
-        }
+        // The configuration may hold slices too.
+        let configured = config.nal_units.iter().filter_map(|unit| Unit::new(unit));
+        let length_bytes = usize::from(config.length_size_minus_one) + 1;
+        check.item(configured.chain(units(&data, length_bytes)))?;
     }
     Ok(())
 }
 
-/// The next NAL unit, which stands after its length of so many bytes.
-fn next_unit<'a>(rest: &mut &'a [u8], length_bytes: usize) -> Option<&'a [u8]> {
-    let (length, after) = rest.split_at_checked(length_bytes)?;
-    let length = length
-        .iter()
-        .fold(0usize, |length, byte| (length << 8) | usize::from(*byte));
-    let (unit, after) = after.split_at_checked(length)?;
-    *rest = after;
-    Some(unit)
+/// What items are checked against.
+struct Check<'a> {
+    format: Format,
+    limits: &'a Limits,
+    bytes_per_pixel: u64,
 }
 
-/// Width and height of a sequence parameter set (7.3.2.2), in pixels.
-fn sides(set: &mut Bits) -> Option<(u64, u64)> {
+impl Check<'_> {
+    fn broken(&self, cause: &str) -> PixelError {
+        PixelError::decode(self.format, "parameter sets", cause)
+    }
+
+    fn item<'u>(&self, units: impl Iterator<Item = Unit<'u>>) -> Result<(), PixelError> {
+        let units: Vec<Unit> = units.take(MAX_UNITS + 1).collect();
+        if units.len() > MAX_UNITS {
+            return Err(PixelError::unsupported(
+                self.format,
+                format!("an item of more than {MAX_UNITS} NAL units"),
+            ));
+        }
+        let mut last = Sets::default();
+        for unit in &units {
+            self.set(unit, &mut last)?;
+        }
+        let (Some(sequence), Some(picture)) = (last.sequence, last.picture) else {
+            return Ok(());
+        };
+        for slice in units.iter().filter(|unit| unit.is_slice()) {
+            // What is cut off has no address, and the decoder says so.
+            if address(slice, &sequence, &picture).is_some_and(|at| at >= sequence.blocks) {
+                let cause = "it begins behind the picture";
+                return Err(PixelError::decode(self.format, "slice", cause));
+            }
+        }
+        Ok(())
+    }
+
+    fn set(&self, unit: &Unit, last: &mut Sets) -> Result<(), PixelError> {
+        match unit.kind {
+            SEQUENCE_PARAMETERS => {
+                let set = sequence(&mut unit.bits()).ok_or_else(|| {
+                    self.broken("they are cut off, or say no known format of colours")
+                })?;
+                let (width, height) = (set.width, set.height);
+                self.limits
+                    .check(self.format, width, height, self.bytes_per_pixel)?;
+                last.sequence = Some(set);
+            }
+            PICTURE_PARAMETERS => {
+                let set = picture(&mut unit.bits())
+                    .ok_or_else(|| self.broken("the tiles are cut off"))?;
+                if !set.tiles_fit {
+                    return Err(self.broken("more tiles than a picture may have"));
+                }
+                last.picture = Some(set);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// The sets that stand last: by them the decoder reads all slices of an item.
+#[derive(Default)]
+struct Sets {
+    sequence: Option<Sequence>,
+    picture: Option<Picture>,
+}
+
+/// What a sequence parameter set says.
+#[derive(Debug, PartialEq)]
+struct Sequence {
+    /// In pixels.
+    width: u64,
+    height: u64,
+    /// Coding tree blocks of a picture.
+    blocks: u64,
+}
+
+/// What a picture parameter set says.
+#[derive(Debug, PartialEq)]
+struct Picture {
+    dependent_slices: bool,
+    /// Its tiles could be those of a picture that is decoded.
+    tiles_fit: bool,
+}
+
+/// A NAL unit that the decoder reads (7.3.1).
+struct Unit<'a> {
+    kind: u8,
+    layer: u8,
+    payload: &'a [u8],
+}
+
+impl<'a> Unit<'a> {
+    /// Nothing for a unit whose head the decoder passes over.
+    fn new(bytes: &'a [u8]) -> Option<Self> {
+        let ([head, tail], payload) = bytes.split_first_chunk::<2>()?;
+        (head >> 7 == 0 && tail & 7 != 0).then_some(Self {
+            kind: head >> 1,
+            layer: (head & 1) << 5 | tail >> 3,
+            payload,
+        })
+    }
+
+    fn bits(&self) -> Bits {
+        Bits::new(self.payload)
+    }
+
+    /// Of the picture itself: further layers have sets of their own, and are not decoded.
+    fn is_slice(&self) -> bool {
+        let reserved = 10..FIRST_RANDOM_ACCESS;
+        self.kind <= LAST_SLICE && !reserved.contains(&self.kind) && self.layer == 0
+    }
+}
+
+/// The NAL units of an item, each of which stands after its length of so many bytes.
+fn units(data: &[u8], length_bytes: usize) -> impl Iterator<Item = Unit<'_>> {
+    let mut rest = data;
+    std::iter::from_fn(move || {
+        let (length, after) = rest.split_at_checked(length_bytes)?;
+        let length = length
+            .iter()
+            .fold(0usize, |length, byte| (length << 8) | usize::from(*byte));
+        let (unit, after) = after.split_at_checked(length)?;
+        rest = after;
+        Some(unit)
+    })
+    .filter_map(Unit::new)
+}
+
+/// The block of the picture with which a slice begins (7.3.6.1).
+fn address(slice: &Unit, sequence: &Sequence, picture: &Picture) -> Option<u64> {
+    let mut head = slice.bits();
+    if head.bits(1)? == 1 {
+        return Some(0);
+    }
+    if slice.kind >= FIRST_RANDOM_ACCESS {
+        head.bits(1)?;
+    }
+    // The picture parameter set's id.
+    head.number()?;
+    if picture.dependent_slices {
+        head.bits(1)?;
+    }
+    head.bits(sequence.blocks.next_power_of_two().ilog2())
+}
+
+/// A sequence parameter set (7.3.2.2), as far as the size of its blocks.
+fn sequence(set: &mut Bits) -> Option<Sequence> {
     set.bits(4)?;
     let sub_layers = set.bits(3)? as usize;
     set.bits(1)?;
@@ -111,31 +236,49 @@ fn sides(set: &mut Bits) -> Option<(u64, u64)> {
         3 => drop(set.bits(1)?),
         _ => return None,
     }
-    Some((set.number()?, set.number()?))
+    let (width, height) = (set.number()?, set.number()?);
+    // The part of the picture that is shown.
+    if set.bits(1)? == 1 {
+        set.numbers(4)?;
+    }
+    // Depths of the samples, and the digits of a picture's number.
+    set.numbers(3)?;
+    let layers = if set.bits(1)? == 1 { sub_layers } else { 0 };
+    set.numbers(3 * (layers + 1))?;
+    // The smallest block, and how often the largest is doubled from it: the decoder takes three at most of both.
+    let (smallest, doubled) = (set.number()? & 0xFF, set.number()? & 0xFF);
+    let side = 1 << (3 + smallest.min(3) + doubled.min(3));
+    Some(Sequence {
+        width,
+        height,
+        blocks: width.div_ceil(side).saturating_mul(height.div_ceil(side)),
+    })
 }
 
-/// Whether the tiles of a picture parameter set (7.3.2.3) could be those of a picture that is decoded.
-fn tiles_fit(set: &mut Bits) -> Option<bool> {
+/// A picture parameter set (7.3.2.3), as far as its tiles.
+fn picture(set: &mut Bits) -> Option<Picture> {
     // Ids.
-    set.number()?;
-    set.number()?;
-    set.bits(7)?;
+    set.numbers(2)?;
+    let dependent_slices = set.bits(1)? == 1;
+    set.bits(6)?;
     // Active references, and the first quantiser.
-    set.number()?;
-    set.number()?;
-    set.number()?;
+    set.numbers(3)?;
     set.bits(2)?;
     if set.bits(1)? == 1 {
         set.number()?;
     }
     // Offsets of the chroma quantisers.
-    set.number()?;
-    set.number()?;
+    set.numbers(2)?;
     set.bits(4)?;
     let (tiles, _in_rows) = (set.bits(1)?, set.bits(1)?);
-    if tiles == 0 {
-        return Some(true);
-    }
+    Some(Picture {
+        dependent_slices,
+        tiles_fit: tiles == 0 || tiles_fit(set)?,
+    })
+}
+
+/// Whether the tiles of a picture parameter set could be those of a picture that is decoded.
+fn tiles_fit(set: &mut Bits) -> Option<bool> {
     let (columns, rows) = (set.number()?, set.number()?);
     if columns >= MAX_TILES || rows >= MAX_TILES {
         return Some(false);
@@ -156,7 +299,7 @@ fn tiles_fit(set: &mut Bits) -> Option<bool> {
     Some(true)
 }
 
-/// Bits of a parameter set.
+/// Bits of a NAL unit's payload.
 struct Bits {
     bytes: Vec<u8>,
     at: usize,
@@ -164,15 +307,15 @@ struct Bits {
 
 impl Bits {
     /// Without the bytes that keep a start code from coming up by chance (7.3.1.1).
-    fn new(set: &[u8]) -> Self {
-        let set = &set[..set.len().min(MAX_SET_BYTES)];
-        let mut bytes = Vec::with_capacity(set.len());
+    fn new(payload: &[u8]) -> Self {
+        let payload = &payload[..payload.len().min(MAX_BYTES)];
+        let mut bytes = Vec::with_capacity(payload.len());
         let mut from = 0;
-        for at in memchr::memmem::find_iter(set, &[0, 0, 3]) {
-            bytes.extend_from_slice(&set[from..at + 2]);
+        for at in memchr::memmem::find_iter(payload, &[0, 0, 3]) {
+            bytes.extend_from_slice(&payload[from..at + 2]);
             from = at + 3;
         }
-        bytes.extend_from_slice(&set[from..]);
+        bytes.extend_from_slice(&payload[from..]);
         Self { bytes, at: 0 }
     }
 
@@ -201,6 +344,13 @@ impl Bits {
             }
         }
         Some((1 << zeros) - 1 + self.bits(zeros)?)
+    }
+
+    fn numbers(&mut self, count: usize) -> Option<()> {
+        for _ in 0..count {
+            self.number()?;
+        }
+        Some(())
     }
 }
 
@@ -248,7 +398,7 @@ mod tests {
 
     #[test]
     fn tiles_are_those_of_a_picture() {
-        let fit = |set: Set| tiles_fit(&mut set.read());
+        let fit = |set: Set| picture(&mut set.read()).map(|picture| picture.tiles_fit);
         assert_eq!(fit(tiled(19, 21).bits(1, 1)), Some(true));
         assert_eq!(fit(tiled(64, 0).bits(1, 1)), Some(false));
         assert_eq!(fit(tiled(0, 64).bits(1, 1)), Some(false));
@@ -259,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn sides_stand_behind_the_profile_and_its_layers() {
+    fn a_size_stands_behind_the_profile_and_its_layers() {
         for layers in [0, 2] {
             for chroma in [1, 3] {
                 let mut set = Set::default().bits(4, 0).bits(3, layers).bits(1, 1);
@@ -272,10 +422,69 @@ mod tests {
                 if chroma == 3 {
                     set = set.bits(1, 0);
                 }
-                let set = set.number(1_080).number(720);
-                assert_eq!(sides(&mut set.read()), Some((1_080, 720)));
+                set = set.number(1_080).number(720);
+                // What is shown of it, two depths, the digits of a number, and three numbers of each layer.
+                set = set.bits(1, 1).number(0).number(4).number(0).number(4);
+                set = set.number(2).number(2).number(4).bits(1, 1);
+                for _ in 0..=layers {
+                    set = set.number(4).number(2).number(5);
+                }
+                // Blocks of 8, and of 64.
+                let found = sequence(&mut set.number(0).number(3).read());
+                let expected = Sequence {
+                    width: 1_080,
+                    height: 720,
+                    blocks: 17 * 12,
+                };
+                assert_eq!(found, Some(expected));
             }
         }
+    }
+
+    #[test]
+    fn a_slice_says_where_it_begins() {
+        let sequence = Sequence {
+            width: 1_080,
+            height: 720,
+            blocks: 17 * 12,
+        };
+        let of = |kind: u8, dependent_slices, head: Set| {
+            let picture = Picture {
+                dependent_slices,
+                tiles_fit: true,
+            };
+            let bytes = [&[kind << 1, 1], &head.read().bytes[..]].concat();
+            address(&Unit::new(&bytes).unwrap(), &sequence, &picture)
+        };
+        assert_eq!(of(1, false, Set::default().bits(1, 1)), Some(0));
+        let later = Set::default().bits(1, 0).number(3).bits(8, 203);
+        assert_eq!(of(1, false, later), Some(203));
+        let dependent = Set::default().bits(2, 0).number(3).bits(1, 1).bits(8, 204);
+        assert_eq!(of(19, true, dependent), Some(204));
+        assert_eq!(of(19, true, Set::default().bits(2, 0).bits(6, 0)), None);
+    }
+
+    #[test]
+    fn an_item_has_as_many_units_as_a_picture_may_have() {
+        let check = Check {
+            format: Format::Heic,
+            limits: &Limits::default(),
+            bytes_per_pixel: 16,
+        };
+        let all = |count| check.item(units(&[2, 1 << 1, 1].repeat(count), 1));
+        all(4_096).unwrap();
+        assert_eq!(all(4_097).unwrap_err().name(), "Image.Unsupported");
+    }
+
+    #[test]
+    fn slices_are_units_of_the_picture() {
+        let is_slice = |head: [u8; 2]| Unit::new(&head).map(|unit| unit.is_slice());
+        assert_eq!(is_slice([21 << 1, 1]), Some(true));
+        assert_eq!(is_slice([12 << 1, 1]), Some(false));
+        assert_eq!(is_slice([22 << 1, 1]), Some(false));
+        assert_eq!(is_slice([1 << 1, 1 << 3 | 1]), Some(false));
+        assert_eq!(is_slice([0x80, 1]), None);
+        assert_eq!(is_slice([1 << 1, 0]), None);
     }
 
     #[test]

@@ -65,3 +65,23 @@ fn colours_that_cannot_be_put_into_a_profile_are_refused() {
     assert_ne!(error.name(), "Image.Unsupported", "{error}");
     assert!(!error.to_string().contains("panicked"), "{error}");
 }
+
+#[test]
+fn a_palette_fits_into_the_memory_limit() {
+    // 44 by 33 pixels; the decoder lists those that a palette says as a difference, in 16 bytes each.
+    let refused = |file: &[u8], max_bytes| {
+        let limits = Limits {
+            max_bytes,
+            ..Limits::default()
+        };
+        let error = decode(file, Format::Jxl, &limits).err();
+        error.is_some_and(|error| {
+            error.name() == "Image.TooManyMegapixels" && error.to_string().contains("its palette")
+        })
+    };
+    let palette = include_bytes!("fixtures/palette.jxl");
+    assert!(refused(palette, 44 * 33 * 16 - 1));
+    assert!(!refused(palette, 44 * 33 * 16));
+    let without = include_bytes!("fixtures/lossy.jxl");
+    assert!(!refused(without, 44 * 33 * 16 - 1));
+}

@@ -24,6 +24,8 @@ const PIECE: usize = 1 << 10;
 const MAX_HEADER: usize = 4 << 20;
 /// Frames that are not shown by themselves: each may build on the one before, and is drawn from within it.
 const MAX_HIDDEN: usize = 200;
+/// Bytes of a pixel that a palette says as a difference, in a list of the decoder's that it does not count.
+const BYTES_PER_DIFFERENCE: u64 = 16;
 /// How often the picture's pixels all patches may have, and how many in any case.
 const MAX_PATCHED: (u64, u64) = (4, 1 << 22);
 
@@ -142,7 +144,7 @@ fn load(image: &mut JxlImage, codestream: &[u8], limits: &Limits) -> Result<u32,
     if image.num_loaded_keyframes() == 0 {
         return Err(cut_off("frame"));
     }
-    check_features(image)?;
+    check_features(image, limits)?;
     Ok(image.num_loaded_keyframes().min(enough) as u32)
 }
 
@@ -159,8 +161,9 @@ fn check_frames(image: &JxlImage) -> Result<(), PixelError> {
 }
 
 /// Refuses what is drawn over the picture for free, as often as a few bytes say: patches beyond a measure, and
-/// splines, which no encoder writes by itself.
-fn check_features(image: &JxlImage) -> Result<(), PixelError> {
+/// splines, which no encoder writes by itself. Refuses palettes of frames so large that a list of all differences is
+/// more than the limit of memory.
+fn check_features(image: &JxlImage, limits: &Limits) -> Result<(), PixelError> {
     let size = (u64::from(image.width()), u64::from(image.height()));
     let (times, always) = MAX_PATCHED;
     let mut room = (size.0 * size.1 * times).max(always);
@@ -172,13 +175,23 @@ fn check_features(image: &JxlImage) -> Result<(), PixelError> {
         if flags.splines() {
             return Err(PixelError::unsupported(FORMAT, "splines"));
         }
-        if !flags.patches() {
+        let pixels = u64::from(frame.header().width) * u64::from(frame.header().height);
+        let differences_fit = pixels <= limits.max_bytes / BYTES_PER_DIFFERENCE;
+        if differences_fit && !flags.patches() {
             continue;
         }
         let Some(global) = frame.try_parse_lf_global::<i32>() else {
             return Err(cut_off("frame"));
         };
         let global = global.map_err(|error| fail("frame", &error.into(), size))?;
+        if !differences_fit && global.gmodular.modular.has_palette() {
+            return Err(PixelError::TooManyMegapixels {
+                format: FORMAT,
+                width: size.0,
+                height: size.1,
+                cause: "a list of what its palette changes could exceed the memory limit".into(),
+            });
+        }
         for patch in global.patches.iter().flat_map(|patches| &patches.patches) {
             let pixels = u64::from(patch.width)
                 .saturating_mul(u64::from(patch.height))

@@ -30,6 +30,7 @@ fn bombs() -> anyhow::Result<Vec<(&'static str, Vec<u8>)>> {
         ("pixels.bmp", bmp(100_000, 100_000)),
         ("pixels.webp", webp(16_383, 16_383)),
         ("pixels-behind-a-canvas.webp", webp_canvas(30, 16_383)),
+        ("codes.webp", webp_codes()),
         // zlib ratio: more data than the header has pixels for.
         ("ratio.png", png(&[(b"IHDR", header(8, 8, 8, 0)), (b"IDAT", zeros.clone())])),
         // Metadata.
@@ -237,15 +238,10 @@ fn bmp(width: i32, height: i32) -> Vec<u8> {
 /// Lossless, of a header and nothing that decodes.
 fn webp(width: u32, height: u32) -> Vec<u8> {
     let bits = (width - 1) | (height - 1) << 14;
-    let mut data = vec![0x2F];
-    data.extend(bits.to_le_bytes());
-    data.extend([0; 11]);
-    let mut file = b"RIFF".to_vec();
-    file.extend((data.len() as u32 + 12).to_le_bytes());
-    file.extend(b"WEBPVP8L");
-    file.extend((data.len() as u32).to_le_bytes());
-    file.extend(data);
-    file
+    webp_of(&[(
+        b"VP8L",
+        [&[0x2F][..], &bits.to_le_bytes(), &[0; 11]].concat(),
+    )])
 }
 
 /// Lossy and still, with a side of the canvas and another of the bitstream.
@@ -260,11 +256,30 @@ fn webp_canvas(canvas: u32, coded: u16) -> Vec<u8> {
         &[0; 64],
     ]
     .concat();
+    webp_of(&[(b"VP8X", canvas), (b"VP8 ", bitstream)])
+}
+
+/// Lossless, 4 by 4 pixels, whose entropy image asks for 65,536 groups: the widest cache of colours, and of each
+/// group a green code of all 2,048 colours in 11 bits, and four of one symbol (RFC 9649, section 6).
+fn webp_codes() -> Vec<u8> {
+    let head = b"\x2f\x03\xc0\x00\x00\x6e\xe8\x7f\xff\x23";
+    // A group takes 82 bits.
+    let four_groups =
+        b"\xc2\x02\x00\x00\x00\x00\x90\xf5\xbf\x88\x08\x0b\x00\x00\x00\x00\x40\xd6\xff\x22\x22\
+        \x2c\x00\x00\x00\x00\x00\x59\xff\x8b\x88\xb0\x00\x00\x00\x00\x00\x64\xfd\x2f\x22";
+    webp_of(&[(
+        b"VP8L",
+        [&head[..], &four_groups.repeat(1 << 14), &[0x22; 24]].concat(),
+    )])
+}
+
+fn webp_of(chunks: &[(&[u8; 4], Vec<u8>)]) -> Vec<u8> {
     let mut body = b"WEBP".to_vec();
-    for (name, data) in [(b"VP8X", canvas), (b"VP8 ", bitstream)] {
-        body.extend(name);
+    for (name, data) in chunks {
+        body.extend(*name);
         body.extend((data.len() as u32).to_le_bytes());
         body.extend(data);
+        body.resize(body.len().next_multiple_of(2), 0);
     }
     [&b"RIFF"[..], &(body.len() as u32).to_le_bytes(), &body].concat()
 }

@@ -3,7 +3,7 @@
 
 use heic::{At, DecoderConfig, HeicError, ImageInfo, PixelLayout, ProbeError};
 
-use super::{Decoded, Source, assemble, hevc};
+use super::{Decoded, Source, assemble, heif_items};
 use crate::{
     Channels, ColourModel, Format, Limits, Metadata, Orientation, PixelError, Samples, colour, exif,
 };
@@ -21,13 +21,13 @@ fn fail(format: Format, place: &'static str, error: &HeicError) -> PixelError {
 }
 
 pub(super) fn decode(bytes: &[u8], format: Format, limits: &Limits) -> Result<Decoded, PixelError> {
+    heif_items::check(bytes, format, limits, BYTES_PER_PIXEL)?;
     let info = ImageInfo::from_bytes(bytes).map_err(|error| match error {
         ProbeError::NeedMoreData => PixelError::truncated(format, "header", error),
         error => PixelError::decode(format, "header", error),
     })?;
     let size = (u64::from(info.width), u64::from(info.height));
     limits.check(format, size.0, size.1, BYTES_PER_PIXEL)?;
-    hevc::check(bytes, format, limits, BYTES_PER_PIXEL)?;
     let (channels, layout) = if info.has_alpha {
         (Channels::Rgba, PixelLayout::Rgba8)
     } else {

@@ -1,8 +1,7 @@
 //! What the parts of an HEVC picture may say (ITU-T H.265, 7.3): the decoder takes memory by its parameter sets without
 //! a limit of its own, and starts a slice where it says.
 
-use heic::Unstoppable;
-use heic::heif::{self, ItemType};
+use heic::heif::HevcDecoderConfig;
 
 use crate::{Format, Limits, PixelError};
 
@@ -21,87 +20,80 @@ const MAX_TILES: u64 = 64;
 /// Blocks in a row: the decoder takes 16,384 pixels, and the smallest block has 8.
 const MAX_BLOCKS: u64 = 2_048;
 
-/// Item data that is looked at, in files: items whose data lie over each other would take long.
-const MAX_FILES: u64 = 4;
-
 /// NAL units of an item, which the decoder all keeps; the highest level allows 600 slices (annex A).
 const MAX_UNITS: usize = 4_096;
 
-/// Checks every HEVC item, its configuration and its data.
-pub(super) fn check(
-    bytes: &[u8],
-    format: Format,
-    limits: &Limits,
-    bytes_per_pixel: u64,
-) -> Result<(), PixelError> {
-    let Ok(container) = heif::parse(bytes, &Unstoppable) else {
-        // The decoder says what is wrong with it.
-        return Ok(());
-    };
-    let check = Check {
-        format,
-        limits,
-        bytes_per_pixel,
-    };
-    let mut looked_at = 0;
-    for item in container.items() {
-        if !matches!(item.item_type, ItemType::Hvc1 | ItemType::Unknown(_)) {
-            continue;
-        }
-        let Some(config) = item.hevc_config else {
-            if item.item_type == ItemType::Hvc1 {
-                return Err(check.broken("an HEVC item has none"));
-            }
-            continue;
-        };
-        let data = container.get_item_data(item.id).unwrap_or_default();
-        looked_at += data.len() as u64;
-        if looked_at > bytes.len() as u64 * MAX_FILES {
-            return Err(check.broken("items lie over each other"));
-        }
-        // The configuration may hold slices too.
-        let configured = config.nal_units.iter().filter_map(|unit| Unit::new(unit));
-        let length_bytes = usize::from(config.length_size_minus_one) + 1;
-        check.item(configured.chain(units(&data, length_bytes)))?;
-    }
-    Ok(())
-}
+/// Bytes that the decoder keeps for one of a slice that may say where tiles and rows begin: twice four for each bit.
+const KEPT_OF_A_BYTE: u64 = 64;
 
 /// What items are checked against.
-struct Check<'a> {
-    format: Format,
-    limits: &'a Limits,
-    bytes_per_pixel: u64,
+pub(super) struct Check<'a> {
+    pub(super) format: Format,
+    pub(super) limits: &'a Limits,
+    pub(super) bytes_per_pixel: u64,
 }
 
 impl Check<'_> {
-    fn broken(&self, cause: &str) -> PixelError {
+    pub(super) fn broken(&self, cause: &str) -> PixelError {
         PixelError::decode(self.format, "parameter sets", cause)
     }
 
-    fn item<'u>(&self, units: impl Iterator<Item = Unit<'u>>) -> Result<(), PixelError> {
+    /// Checks an item, and says how many pixels its slices pass over. The sizes of what is typed as HEVC have to be in
+    /// its configuration (ISO/IEC 14496-15, 8.4.1): else the decoder looks for them behind start codes in the data.
+    pub(super) fn item(
+        &self,
+        config: &HevcDecoderConfig,
+        data: &[u8],
+        is_hevc: bool,
+    ) -> Result<u64, PixelError> {
+        let configured = || config.nal_units.iter().filter_map(|unit| Unit::new(unit));
+        if is_hevc && !configured().any(|unit| unit.kind == SEQUENCE_PARAMETERS) {
+            return Err(self.broken("an HEVC item has none"));
+        }
+        let starts = memchr::memmem::find_iter(data, &[0, 0, 1]);
+        if is_hevc && starts.take(MAX_UNITS + 1).count() > MAX_UNITS {
+            return Err(self.too_many_units());
+        }
+        // The configuration may hold slices too.
+        let length_bytes = usize::from(config.length_size_minus_one) + 1;
+        self.units(configured().chain(units(data, length_bytes)))
+    }
+
+    fn too_many_units(&self) -> PixelError {
+        let what = format!("an item of more than {MAX_UNITS} NAL units");
+        PixelError::unsupported(self.format, what)
+    }
+
+    fn units<'u>(&self, units: impl Iterator<Item = Unit<'u>>) -> Result<u64, PixelError> {
         let units: Vec<Unit> = units.take(MAX_UNITS + 1).collect();
         if units.len() > MAX_UNITS {
-            return Err(PixelError::unsupported(
-                self.format,
-                format!("an item of more than {MAX_UNITS} NAL units"),
-            ));
+            return Err(self.too_many_units());
         }
         let mut last = Sets::default();
         for unit in &units {
             self.set(unit, &mut last)?;
         }
         let (Some(sequence), Some(picture)) = (last.sequence, last.picture) else {
-            return Ok(());
+            return Ok(0);
         };
+        let mut slices = 0;
         for slice in units.iter().filter(|unit| unit.is_slice()) {
+            slices += 1;
             // What is cut off has no address, and the decoder says so.
             if address(slice, &sequence, &picture).is_some_and(|at| at >= sequence.blocks) {
                 let cause = "it begins behind the picture";
                 return Err(PixelError::decode(self.format, "slice", cause));
             }
+            let kept = slice.payload.len() as u64 * KEPT_OF_A_BYTE;
+            if picture.entry_points && kept > self.limits.max_bytes {
+                let what = format!(
+                    "a slice of more than {} MB in tiles or rows",
+                    self.limits.max_bytes / KEPT_OF_A_BYTE / 1_000_000
+                );
+                return Err(PixelError::unsupported(self.format, what));
+            }
         }
-        Ok(())
+        Ok(sequence.width * sequence.height * slices.max(1))
     }
 
     fn set(&self, unit: &Unit, last: &mut Sets) -> Result<(), PixelError> {
@@ -149,7 +141,10 @@ struct Sequence {
 /// What a picture parameter set says.
 #[derive(Debug, PartialEq)]
 struct Picture {
+    id: u64,
     dependent_slices: bool,
+    /// Slices may say where their tiles or rows begin.
+    entry_points: bool,
     /// Its tiles could be those of a picture that is decoded.
     tiles_fit: bool,
 }
@@ -207,10 +202,10 @@ fn address(slice: &Unit, sequence: &Sequence, picture: &Picture) -> Option<u64> 
     if slice.kind >= FIRST_RANDOM_ACCESS {
         head.bits(1)?;
     }
-    // The picture parameter set's id.
-    head.number()?;
-    if picture.dependent_slices {
-        head.bits(1)?;
+    // The decoder refuses slices of another set, and those that depend on another.
+    let other = head.number()? & 0xFF != picture.id;
+    if other || picture.dependent_slices && head.bits(1)? == 1 {
+        return None;
     }
     head.bits(sequence.blocks.next_power_of_two().ilog2())
 }
@@ -257,8 +252,9 @@ fn sequence(set: &mut Bits) -> Option<Sequence> {
 
 /// A picture parameter set (7.3.2.3), as far as its tiles.
 fn picture(set: &mut Bits) -> Option<Picture> {
-    // Ids.
-    set.numbers(2)?;
+    let id = set.number()? & 0xFF;
+    // The sequence parameter set's.
+    set.number()?;
     let dependent_slices = set.bits(1)? == 1;
     set.bits(6)?;
     // Active references, and the first quantiser.
@@ -270,10 +266,12 @@ fn picture(set: &mut Bits) -> Option<Picture> {
     // Offsets of the chroma quantisers.
     set.numbers(2)?;
     set.bits(4)?;
-    let (tiles, _in_rows) = (set.bits(1)?, set.bits(1)?);
+    let (tiles, rows) = (set.bits(1)? == 1, set.bits(1)? == 1);
     Some(Picture {
+        id,
         dependent_slices,
-        tiles_fit: tiles == 0 || tiles_fit(set)?,
+        entry_points: tiles || rows,
+        tiles_fit: !tiles || tiles_fit(set)?,
     })
 }
 
@@ -450,7 +448,9 @@ mod tests {
         };
         let of = |kind: u8, dependent_slices, head: Set| {
             let picture = Picture {
+                id: 3,
                 dependent_slices,
+                entry_points: false,
                 tiles_fit: true,
             };
             let bytes = [&[kind << 1, 1], &head.read().bytes[..]].concat();
@@ -459,8 +459,17 @@ mod tests {
         assert_eq!(of(1, false, Set::default().bits(1, 1)), Some(0));
         let later = Set::default().bits(1, 0).number(3).bits(8, 203);
         assert_eq!(of(1, false, later), Some(203));
-        let dependent = Set::default().bits(2, 0).number(3).bits(1, 1).bits(8, 204);
-        assert_eq!(of(19, true, dependent), Some(204));
+        let may_depend = |depends| {
+            Set::default()
+                .bits(2, 0)
+                .number(3)
+                .bits(1, depends)
+                .bits(8, 204)
+        };
+        assert_eq!(of(19, true, may_depend(0)), Some(204));
+        assert_eq!(of(19, true, may_depend(1)), None);
+        let of_another_set = Set::default().bits(1, 0).number(2).bits(8, 203);
+        assert_eq!(of(1, false, of_another_set), None);
         assert_eq!(of(19, true, Set::default().bits(2, 0).bits(6, 0)), None);
     }
 
@@ -471,7 +480,7 @@ mod tests {
             limits: &Limits::default(),
             bytes_per_pixel: 16,
         };
-        let all = |count| check.item(units(&[2, 1 << 1, 1].repeat(count), 1));
+        let all = |count| check.units(units(&[2, 1 << 1, 1].repeat(count), 1));
         all(4_096).unwrap();
         assert_eq!(all(4_097).unwrap_err().name(), "Image.Unsupported");
     }
@@ -488,29 +497,46 @@ mod tests {
     }
 
     #[test]
-    fn every_set_of_a_file_is_checked() {
-        let sample = include_bytes!("../../../../samples/photos/alpine-valley.heic");
-        let check = |file: &[u8], max_pixels| {
-            let limits = Limits {
-                max_pixels,
-                ..Limits::default()
-            };
-            check(file, Format::Heic, &limits, 16)
+    fn a_slice_that_says_where_its_parts_begin_is_not_too_long() {
+        let limits = Limits {
+            max_bytes: 64_000,
+            ..Limits::default()
         };
-        check(sample, 1_080 * 720).unwrap();
-        let error = check(sample, 1_080 * 720 - 1).unwrap_err();
-        assert_eq!(error.name(), "Image.TooManyMegapixels");
-
-        // Two columns of tiles, the first of which is as wide as there are bits.
-        let mut tiled = sample.to_vec();
-        let head = [0, 7, 0x44, 0x01];
-        let set = memchr::memmem::find(sample, &head).unwrap() + head.len();
-        tiled[set..set + 5].copy_from_slice(&[0xC0, 0x71, 0x84, 0xA0, 0]);
-        let error = check(&tiled, 1_080 * 720).unwrap_err();
-        assert!(
-            error.to_string().contains("the tiles are cut off"),
-            "{error}"
-        );
+        let check = Check {
+            format: Format::Heic,
+            limits: &limits,
+            bytes_per_pixel: 1,
+        };
+        let sequence = Set::default().bits(4, 0).bits(4, 1).bits(64, 0).bits(32, 0);
+        let sequence = sequence
+            .number(0)
+            .number(0)
+            .number(64)
+            .number(64)
+            .bits(1, 0);
+        let sequence = sequence.number(0).number(0).number(0).bits(1, 0);
+        let sequence = sequence.bits(3, 0b111).number(0).number(3).read().bytes;
+        let sized = |rows, length| {
+            let picture = Set::default().number(0).number(0).bits(7, 0);
+            let picture = picture.number(0).number(0).number(0).bits(3, 0);
+            let picture = picture.number(0).number(0).bits(5, 0).bits(1, rows);
+            let picture = picture.read().bytes;
+            let slice = vec![0x80; length];
+            let units = [
+                (SEQUENCE_PARAMETERS, &sequence),
+                (PICTURE_PARAMETERS, &picture),
+                (1, &slice),
+            ];
+            let units = units.map(|(kind, payload)| Unit {
+                kind,
+                layer: 0,
+                payload,
+            });
+            check.units(units.into_iter())
+        };
+        assert_eq!(sized(1, 1_000).unwrap(), 64 * 64);
+        assert_eq!(sized(0, 1_001).unwrap(), 64 * 64);
+        assert_eq!(sized(1, 1_001).unwrap_err().name(), "Image.Unsupported");
     }
 
     #[test]

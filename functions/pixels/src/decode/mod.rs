@@ -6,6 +6,8 @@ pub(crate) mod gif;
 #[cfg(any(feature = "avif", feature = "heic"))]
 mod heif;
 #[cfg(any(feature = "avif", feature = "heic"))]
+mod heif_items;
+#[cfg(any(feature = "avif", feature = "heic"))]
 mod hevc;
 mod isobmff;
 mod jp2;

@@ -260,7 +260,7 @@ fn webp_canvas(canvas: u32, coded: u16) -> Vec<u8> {
 }
 
 /// Lossless, 4 by 4 pixels, whose entropy image asks for 65,536 groups: the widest cache of colours, and of each
-/// group a green code of all 2,048 colours in 11 bits, and four of one symbol (RFC 9649, section 6).
+/// group a green code of 2,048 symbols of 11 bits, and four of one symbol (RFC 9649, section 6).
 fn webp_codes() -> Vec<u8> {
     let head = b"\x2f\x03\xc0\x00\x00\x6e\xe8\x7f\xff\x23";
     // A group takes 82 bits.

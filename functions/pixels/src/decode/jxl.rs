@@ -175,8 +175,14 @@ fn check_features(image: &JxlImage, limits: &Limits) -> Result<(), PixelError> {
         if flags.splines() {
             return Err(PixelError::unsupported(FORMAT, "splines"));
         }
-        let pixels = u64::from(frame.header().width) * u64::from(frame.header().height);
-        let differences_fit = pixels <= limits.max_bytes / BYTES_PER_DIFFERENCE;
+        let (width, height) = (
+            u64::from(frame.header().color_sample_width()),
+            u64::from(frame.header().color_sample_height()),
+        );
+        // A list that grows takes memory for a power of two.
+        let listed = (width * height).checked_next_power_of_two();
+        let differences_fit =
+            listed.is_some_and(|listed| listed <= limits.max_bytes / BYTES_PER_DIFFERENCE);
         if differences_fit && !flags.patches() {
             continue;
         }
@@ -189,7 +195,10 @@ fn check_features(image: &JxlImage, limits: &Limits) -> Result<(), PixelError> {
                 format: FORMAT,
                 width: size.0,
                 height: size.1,
-                cause: "a list of what its palette changes could exceed the memory limit".into(),
+                cause: format!(
+                    "a list of what the palette of a frame of {width} × {height} changes could \
+                     exceed the memory limit"
+                ),
             });
         }
         for patch in global.patches.iter().flat_map(|patches| &patches.patches) {

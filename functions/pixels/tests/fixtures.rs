@@ -71,7 +71,7 @@ fn allowed(name: &str) -> f64 {
         "lossy.jp2" | "subsampled.jp2" => 1.0,
         "cmyk.jpg" | "ycck.jpg" | "from-jpeg.jxl" | "shapes.svg" => 1.2,
         _ if name.ends_with(".jpg") => 1.0,
-        "lossy.jxl" | "progressive.jxl" | "container.jxl" | "jpeg.tiff" => 0.6,
+        "lossy.jxl" | "lossy-alpha.jxl" | "progressive.jxl" | "container.jxl" | "jpeg.tiff" => 0.6,
         _ => 0.0,
     }
 }

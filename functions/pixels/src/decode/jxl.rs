@@ -10,13 +10,13 @@ use jxl_oxide::{
     RenderingIntent,
 };
 
-use super::{Decoded, Source, alpha, assemble, isobmff};
+use super::{Decoded, Source, alpha, assemble, isobmff, jxl_cost};
 use crate::colour::{self, Colour};
 use crate::{
     Channels, ColourModel, Format, Limits, Metadata, Orientation, PixelError, Samples, exif,
 };
 
-const FORMAT: Format = Format::Jxl;
+pub(super) const FORMAT: Format = Format::Jxl;
 
 /// Bytes of a codestream that are handed over at once, so few that few frames are in them.
 const PIECE: usize = 1 << 10;
@@ -24,12 +24,7 @@ const PIECE: usize = 1 << 10;
 const MAX_HEADER: usize = 4 << 20;
 /// Frames that are not shown by themselves: each may build on the one before, and is drawn from within it.
 const MAX_HIDDEN: usize = 200;
-/// Bytes of a pixel that a palette says as a difference, in a list of the decoder's that it does not count.
-const BYTES_PER_DIFFERENCE: u64 = 16;
-/// How often the picture's pixels all patches may have, and how many in any case.
-const MAX_PATCHED: (u64, u64) = (4, 1 << 22);
-
-type Foreign = Box<dyn std::error::Error + Send + Sync + 'static>;
+pub(super) type Foreign = Box<dyn std::error::Error + Send + Sync + 'static>;
 
 /// The parts of the file that are read.
 #[derive(Default)]
@@ -69,15 +64,9 @@ fn exif_of(data: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// What the decoder said, by its words: its errors have no common type.
-fn fail(place: &'static str, error: &Foreign, size: (u64, u64)) -> PixelError {
+pub(super) fn fail(place: &'static str, error: &Foreign, size: (u64, u64)) -> PixelError {
     let text = error.to_string();
-    let mut chain = text.clone();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        chain.push_str(&inner.to_string());
-        source = inner.source();
-    }
-    if chain.contains("failed to allocate") {
+    if is_memory(error) {
         return PixelError::TooManyMegapixels {
             format: FORMAT,
             width: size.0,
@@ -88,7 +77,19 @@ fn fail(place: &'static str, error: &Foreign, size: (u64, u64)) -> PixelError {
     PixelError::decode(FORMAT, place, text)
 }
 
-fn cut_off(place: &'static str) -> PixelError {
+/// Whether memory would have been taken above the limit.
+pub(super) fn is_memory(error: &Foreign) -> bool {
+    let mut next: Option<&dyn std::error::Error> = Some(&**error);
+    while let Some(error) = next {
+        if error.to_string().contains("failed to allocate") {
+            return true;
+        }
+        next = error.source();
+    }
+    false
+}
+
+pub(super) fn cut_off(place: &'static str) -> PixelError {
     PixelError::truncated(FORMAT, place, "the codestream is not whole")
 }
 
@@ -144,7 +145,6 @@ fn load(image: &mut JxlImage, codestream: &[u8], limits: &Limits) -> Result<u32,
     if image.num_loaded_keyframes() == 0 {
         return Err(cut_off("frame"));
     }
-    check_features(image, limits)?;
     Ok(image.num_loaded_keyframes().min(enough) as u32)
 }
 
@@ -156,59 +156,6 @@ fn check_frames(image: &JxlImage) -> Result<(), PixelError> {
             FORMAT,
             format!("more than {MAX_HIDDEN} frames that are not shown"),
         ));
-    }
-    Ok(())
-}
-
-/// Refuses what is drawn over the picture for free, as often as a few bytes say: patches beyond a measure, and
-/// splines, which no encoder writes by itself. Refuses palettes of frames so large that a list of all differences is
-/// more than the limit of memory.
-fn check_features(image: &JxlImage, limits: &Limits) -> Result<(), PixelError> {
-    let size = (u64::from(image.width()), u64::from(image.height()));
-    let (times, always) = MAX_PATCHED;
-    let mut room = (size.0 * size.1 * times).max(always);
-    let Some(shown) = image.frame_by_keyframe(0) else {
-        return Ok(());
-    };
-    for frame in (0..=shown.index()).filter_map(|number| image.frame(number)) {
-        let flags = frame.header().flags;
-        if flags.splines() {
-            return Err(PixelError::unsupported(FORMAT, "splines"));
-        }
-        let (width, height) = (
-            u64::from(frame.header().color_sample_width()),
-            u64::from(frame.header().color_sample_height()),
-        );
-        // A list that grows takes memory for a power of two.
-        let listed = (width * height).checked_next_power_of_two();
-        let differences_fit =
-            listed.is_some_and(|listed| listed <= limits.max_bytes / BYTES_PER_DIFFERENCE);
-        if differences_fit && !flags.patches() {
-            continue;
-        }
-        let Some(global) = frame.try_parse_lf_global::<i32>() else {
-            return Err(cut_off("frame"));
-        };
-        let global = global.map_err(|error| fail("frame", &error.into(), size))?;
-        if !differences_fit && global.gmodular.modular.has_palette() {
-            return Err(PixelError::TooManyMegapixels {
-                format: FORMAT,
-                width: size.0,
-                height: size.1,
-                cause: format!(
-                    "a list of what the palette of a frame of {width} × {height} changes could \
-                     exceed the memory limit"
-                ),
-            });
-        }
-        for patch in global.patches.iter().flat_map(|patches| &patches.patches) {
-            let pixels = u64::from(patch.width)
-                .saturating_mul(u64::from(patch.height))
-                .saturating_mul(patch.patch_targets.len() as u64);
-            room = room.checked_sub(pixels).ok_or_else(|| {
-                PixelError::unsupported(FORMAT, "patches of more pixels than a picture needs")
-            })?;
-        }
     }
     Ok(())
 }
@@ -327,6 +274,7 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, PixelErro
     } else {
         colour_of(&mut image, channels)?
     };
+    jxl_cost::check(&image, &tracker, limits)?;
     let render = image
         .render_frame(0)
         .map_err(|error| fail("frame", &error, size))?;

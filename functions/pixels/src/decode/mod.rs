@@ -14,6 +14,7 @@ mod jp2;
 mod jp2_cost;
 mod jpeg;
 mod jxl;
+mod jxl_cost;
 pub(crate) mod png;
 mod svg;
 mod svg_cost;

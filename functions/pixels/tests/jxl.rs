@@ -225,6 +225,9 @@ fn with_palettes(colours: u32) -> [(&'static str, Vec<u8>); 3] {
     ]
     .concat();
     coefficients[1] = [&[(0, 2)], &palettes[..]].concat();
+    // The tables of quantisers by default, one preset, the order by default, and codes.
+    coefficients[2] = vec![(1, 1), (0, 4), (2, 2), (0, 1), (1, 1), (0, 2)];
+    coefficients[2].extend([(1, 1), (15, 4), (0, 1)]);
     [
         ("frame", picture(&plain_frame(3), &[beside(&palettes)])),
         ("group", picture(&plain_frame(0), &groups)),
@@ -246,4 +249,22 @@ fn palettes_of_palettes_take_no_memory_that_is_not_counted() {
     for (place, file) in with_palettes(5) {
         assert!(!memory(&file), "{place}");
     }
+}
+
+#[test]
+fn patches_are_counted_before_they_are_kept() {
+    // Found by a review: the decoder's own sum of them wraps. Here there are 32,767 times 32,768 of one pixel.
+    let mut patches = vec![(0, 1), (1, 1), (1, 2)];
+    // How many and how often are 32,767, and all else is zero.
+    patches.extend((0..10).map(|context| (u32::from([0, 7].contains(&context)), 1)));
+    patches.extend([(1, 1), (15, 4), (15, 4)]);
+    patches.extend([(0, 1), (1, 1), (14, 4), (16_383, 14)]);
+    patches.extend([(1, 2), (0, 2), (32_767, 15)]);
+    let mut header = plain_frame(3);
+    // Flags: patches.
+    header.splice(3..4, [(1, 2), (1, 4)]);
+    let file = picture(&header, &[patches]);
+    let error = decode(&file, Format::Jxl, &Limits::default()).unwrap_err();
+    assert_eq!(error.name(), "Image.Unsupported", "{error}");
+    assert!(error.to_string().contains("patches"), "{error}");
 }

@@ -66,7 +66,13 @@ fn exif_of(data: &[u8]) -> Option<Vec<u8>> {
 /// What the decoder said, by its words: its errors have no common type.
 pub(super) fn fail(place: &'static str, error: &Foreign, size: (u64, u64)) -> PixelError {
     let text = error.to_string();
-    if is_memory(error) {
+    let mut chain = text.clone();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        chain.push_str(&inner.to_string());
+        source = inner.source();
+    }
+    if chain.contains("failed to allocate") {
         return PixelError::TooManyMegapixels {
             format: FORMAT,
             width: size.0,
@@ -75,18 +81,6 @@ pub(super) fn fail(place: &'static str, error: &Foreign, size: (u64, u64)) -> Pi
         };
     }
     PixelError::decode(FORMAT, place, text)
-}
-
-/// Whether memory would have been taken above the limit.
-pub(super) fn is_memory(error: &Foreign) -> bool {
-    let mut next: Option<&dyn std::error::Error> = Some(&**error);
-    while let Some(error) = next {
-        if error.to_string().contains("failed to allocate") {
-            return true;
-        }
-        next = error.source();
-    }
-    false
 }
 
 pub(super) fn cut_off(place: &'static str) -> PixelError {

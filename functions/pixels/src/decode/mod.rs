@@ -15,6 +15,7 @@ mod jp2_cost;
 mod jpeg;
 mod jxl;
 mod jxl_cost;
+mod jxl_patches;
 pub(crate) mod png;
 mod svg;
 mod svg_cost;
